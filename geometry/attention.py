@@ -1,0 +1,106 @@
+"""Query–key geometry of an attention layer, in both forms (SPEC W3).
+
+`output_form` is the notebook's W_q W_kᵀ, which mixes heads; `head_signed_masses` is what attention
+computes, B_h = W_{q,h}ᵀ W_{k,h}, from a problem of size 2·d_head and never the d × d product.
+Weights are stored [out, in].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geometry import spectrum
+from geometry.spectrum import Inertia
+
+
+@dataclass(frozen=True, slots=True)
+class OutputForm:
+    """M = W_q W_kᵀ: its ranks, its asymmetry, the signs of sym(M), and the z-score of their balance.
+
+    `z_score` is (positive fraction − 0.5)·n/0.75, against square random weights.
+    """
+
+    size: int
+    stable_rank: float
+    participation_ratio: float
+    symmetry_deviation: float
+    signs: Inertia
+
+    @property
+    def z_score(self) -> float:
+        return (self.signs.positive_fraction - 0.5) * self.size / 0.75
+
+
+def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
+    """The QK manifold of one layer in the claims' form. Source: SPEC W3.
+
+    w_q, w_k: [inner, d], any float type. Raises ValueError if their shapes differ.
+    """
+    if w_q.shape != w_k.shape:
+        raise ValueError(f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} must match")
+    product = w_q.double() @ w_k.double().mT
+    skew = product - product.mT
+    symmetric = (product + product.mT).div_(2)
+    values = torch.linalg.eigvalsh(product.mT @ product).clamp_min(0).sqrt()
+    return OutputForm(
+        size=product.shape[0],
+        stable_rank=spectrum.stable_rank(values),
+        participation_ratio=spectrum.participation_ratio(values),
+        symmetry_deviation=(skew.norm() / product.norm()).item() if product.any() else 0.0,
+        signs=spectrum.inertia(torch.linalg.eigvalsh(symmetric)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSigns:
+    """Signs of sym(B_h): the signed mass Σe/Σ|e| and the inertia of the d × d form."""
+
+    signed_mass: float
+    signs: Inertia
+
+
+def head_signs(
+    w_q: Tensor, w_k: Tensor, heads: int, kv_heads: int | None = None
+) -> list[HeadSigns]:
+    """Signed mass and inertia of sym(W_{q,h}ᵀ W_{k,h}) for every head. Source: SPEC W3.
+
+    w_q: [heads·d_head, d]; w_k: [kv_heads·d_head, d], each key head shared by heads/kv_heads
+    consecutive query heads. Raises ValueError if the shapes do not divide so.
+
+    With Sᵀ = P R a thin QR of the stacked rows S = [Q; K], sym(B) = P (R J Rᵀ) Pᵀ / 2 where J
+    swaps the halves: its non-zero eigenvalues are those of a 2·d_head square matrix.
+    """
+    kv_heads = heads if kv_heads is None else kv_heads
+    d = w_q.shape[1]
+    head_dim = w_q.shape[0] // max(heads, 1)
+    if (
+        heads < 1
+        or heads * head_dim != w_q.shape[0]
+        or w_k.shape != (kv_heads * head_dim, d)
+        or heads % kv_heads
+    ):
+        raise ValueError(
+            f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} do not split into {heads} query "
+            f"and {kv_heads} key heads of one size"
+        )
+    query = w_q.double().view(heads, head_dim, d)
+    key = w_k.double().view(kv_heads, head_dim, d).repeat_interleave(heads // kv_heads, 0)
+    if 2 * head_dim < d:
+        root = torch.linalg.qr(torch.cat([query, key], 1).mT, mode="r").R
+        query, key = root[..., :head_dim].mT, root[..., head_dim:].mT
+    product = query.mT @ key
+    eigenvalues = torch.linalg.eigvalsh((product + product.mT) / 2).cpu()
+    missing = d - eigenvalues.shape[-1]
+    return [_head_signs(values, missing) for values in eigenvalues]
+
+
+def _head_signs(eigenvalues: Tensor, missing: int) -> HeadSigns:
+    signs = spectrum.inertia(eigenvalues)
+    mass = eigenvalues.abs().sum()
+    return HeadSigns(
+        signed_mass=(eigenvalues.sum() / mass).item() if mass > 0 else 0.0,
+        signs=Inertia(signs.positive, signs.negative, signs.zero + missing, signs.top),
+    )

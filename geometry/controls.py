@@ -1,0 +1,143 @@
+"""Null models: what random numbers of the same shape and scale would show.
+
+Closed forms where theory gives one, otherwise draws. Gaussian rows are drawn up to rotation by
+Bartlett's decomposition, so that five rows in d dimensions cost fifteen random numbers, not 5·d.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from geometry import estimate
+from geometry.estimate import Estimate, Sampling, exact, normal
+from geometry.simplex import PENTACHORON, draw_index_sets, squared_volume
+
+
+def gaussian_pentachoron_cv(d: int) -> Estimate:
+    """CV of pentachoron volumes of i.i.d. Gaussian points in ℝᵈ, d ≥ 4: exact. Source: SPEC G2.
+
+    CV² = (2d−3)/((d−1)(d−3)), from E V² ∝ d(d−1)(d−2)(d−3) and E V ∝ (d−1)(d−3).
+    """
+    return exact(math.sqrt((2 * d - 3) / ((d - 1) * (d - 3))), "closed form")
+
+
+def gaussian_pentachoron_mean(d: int, std: float) -> float:
+    """Mean pentachoron volume of i.i.d. Gaussian points of the given std: exact. Source: SPEC G2."""
+    return math.sqrt(5) / math.factorial(PENTACHORON) * std**4 * (d - 1) * (d - 3)
+
+
+def gaussian_rows(n: int, rows: int, d: int, generator: torch.Generator) -> Tensor:
+    """n sets of `rows` standard Gaussian vectors of ℝᵈ, up to rotation: [n, rows, rows] float64.
+
+    The lower triangle of Bartlett's decomposition: its Gram matrix has the Wishart distribution
+    that d-dimensional vectors would give. Raises ValueError if d < rows.
+    """
+    if d < rows:
+        raise ValueError(f"{rows} Gaussian rows in general position need d ≥ {rows}, got {d}")
+    lower = torch.randn(n, rows, rows, dtype=torch.float64, generator=generator).tril(-1)
+    freedom = (d - torch.arange(rows, dtype=torch.float64)).expand(n, rows)
+    # A chi-square of ν degrees of freedom is twice a gamma of shape ν/2.
+    chi_square = 2 * torch._standard_gamma(freedom / 2, generator=generator)
+    lower.diagonal(dim1=-2, dim2=-1).copy_(chi_square.sqrt())
+    return lower
+
+
+def norm_matched_volumes(norms: Tensor, d: int, n: int, generator: torch.Generator) -> Tensor:
+    """Volumes of n pentachora whose vertices have the norms of random rows, in random directions.
+
+    norms: [rows]; d: dimension, at least 5. Returns [n] float64. Source: SPEC G2, control (c).
+    """
+    size = PENTACHORON + 1
+    vertices = gaussian_rows(n, size, d, generator)
+    chosen = norms.double().cpu()[draw_index_sets(len(norms), n, size, generator)]
+    vertices *= (chosen / torch.linalg.vector_norm(vertices, dim=-1)).unsqueeze(-1)
+    return squared_volume(vertices).clamp_min(0).sqrt()
+
+
+def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Volumes of n pentachora of Gaussian points with per-dimension stds [d]. SPEC G2, control (b)."""
+    stds = stds.double().cpu()
+    step = max(1, (1 << 22) // len(stds))
+    blocks = [
+        squared_volume(
+            torch.randn(
+                min(step, n - start),
+                PENTACHORON + 1,
+                len(stds),
+                dtype=torch.float64,
+                generator=generator,
+            )
+            * stds
+        )
+        for start in range(0, n, step)
+    ]
+    return torch.cat(blocks).clamp_min(0).sqrt()
+
+
+def gaussian_participation_ratio(n: int, d: int) -> Estimate:
+    """Participation ratio over d of the covariance of n Gaussian points in ℝᵈ. Source: SPEC G3.
+
+    Mean 1/(1 + (d+1)/(n−1)); the log's std is 2/(n+d), from the central limit theorem of linear
+    spectral statistics of Wishart matrices (D. Jonsson, J. Multivariate Analysis 12, 1982).
+    """
+    value = 1 / (1 + (d + 1) / (n - 1))
+    return normal(value, value * 2 / (n + d), method="closed form")
+
+
+def gaussian_mean_cosine(n: int, d: int) -> Estimate:
+    """Mean cosine over all pairs of n Gaussian points in ℝᵈ: (χ²_d/d − 1)/(n − 1). Source: SPEC G4."""
+    return normal(0.0, math.sqrt(2 / d) / (n - 1), method="closed form")
+
+
+def gaussian_share_below(threshold: float, std: float, count: int) -> Estimate:
+    """Share of `count` N(0, std²) numbers with |w| < threshold. Source: SPEC W2."""
+    share = math.erf(threshold / (std * math.sqrt(2)))
+    spread = math.sqrt(share * (1 - share) / count)
+    bounded = normal(share, spread, method="closed form")
+    return Estimate(share, max(0.0, bounded.low), min(1.0, bounded.high), 0, "closed form")
+
+
+def random_balance(n: int) -> Estimate:
+    """Positive share of the eigenvalues of sym(W_q W_kᵀ) for square random n × n weights: SPEC W3."""
+    return normal(0.5, 0.75 / n, method="closed form")
+
+
+def random_matrix_cosine(numel: int, pairs: int = 1) -> Estimate:
+    """Mean of `pairs` cosines between independent zero-mean arrays of `numel` entries: SPEC W5."""
+    return normal(0.0, 1 / math.sqrt(numel * pairs), method="closed form")
+
+
+def random_signed_mass(head_dim: int, d: int, heads: int, sampling: Sampling) -> Estimate:
+    """Mean over heads of Σe/Σ|e| for heads of Gaussian weights, drawn. Source: SPEC W3."""
+    generator = sampling.generator("signed mass of random heads")
+    size = 2 * head_dim
+    if size > d:
+        root = torch.randn(64, size, d, dtype=torch.float64, generator=generator).mT
+    else:
+        root = gaussian_rows(64, size, d, generator).mT
+    query, key = root[..., :head_dim].mT, root[..., head_dim:].mT
+    product = query.mT @ key
+    values = torch.linalg.eigvalsh((product + product.mT) / 2)
+    masses = values.sum(-1) / values.abs().sum(-1)
+    return normal(0.0, masses.std().item() / math.sqrt(heads), 64, "drawn")
+
+
+def shuffled_correlation(x: Tensor, y: Tensor, sampling: Sampling) -> Estimate:
+    """Pearson correlation of the upper triangles of two n × n matrices when the second's rows and
+    columns are permuted alike: its mean and the central 95 % of 10,000 permutations.
+
+    The permutation null of a relation between labels and pairwise values. Source: SPEC G7.
+    """
+    n = x.shape[0]
+    generator = sampling.generator("label permutations")
+    upper = torch.triu_indices(n, n, 1)
+    orders = torch.rand(10_000, n, generator=generator).argsort(1)
+    first = x.double()[upper[0], upper[1]]
+    second = y.double()[orders[:, upper[0]], orders[:, upper[1]]]
+    first = first - first.mean()
+    second = second - second.mean(1, keepdim=True)
+    cosines = (second @ first) / (second.square().sum(1) * first.square().sum()).sqrt()
+    return estimate.quantile_interval(cosines, cosines.mean().item(), "permutations")

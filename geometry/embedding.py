@@ -1,0 +1,292 @@
+"""Probes of a token-embedding table [rows, d] (SPEC G3 – G8). Row blocks, reductions in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geometry import spectrum
+from geometry.estimate import Sampling
+
+PERCENTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+COSINE_MARKS = (0.0, 0.1, 0.19471, 0.2, 0.29154, 0.29514, 0.3, 0.5, 0.7, 0.9)
+COSINE_ROWS = 5000
+DISTANCE_ROWS = 2000
+_BLOCK_BYTES = 1 << 25
+
+
+def row_blocks(table: Tensor) -> Iterator[Tensor]:
+    """The table in float64, some rows at a time."""
+    for block in table.split(max(1, _BLOCK_BYTES // (8 * table.shape[1]))):
+        yield block.double()
+
+
+def row_norms(table: Tensor) -> Tensor:
+    """Euclidean norm of every row, [rows] float64 on the CPU."""
+    return torch.cat([block.square().sum(1) for block in row_blocks(table)]).sqrt().cpu()
+
+
+def column_moments(table: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and population std of every dimension, each [d] float64 on the CPU."""
+    mean = torch.stack([block.sum(0) for block in row_blocks(table)]).sum(0) / len(table)
+    squares = torch.stack([(block - mean).square().sum(0) for block in row_blocks(table)]).sum(0)
+    return mean.cpu(), (squares / len(table)).sqrt().cpu()
+
+
+def covariance(table: Tensor) -> Tensor:
+    """Centred covariance with n − 1, [d, d] float64. Raises ValueError for fewer than two rows."""
+    n, d = table.shape
+    if n < 2:
+        raise ValueError(f"a covariance needs at least 2 rows, got {n}")
+    mean = column_moments(table)[0].to(table.device)
+    result = torch.zeros(d, d, dtype=torch.float64, device=table.device)
+    for block in row_blocks(table):
+        centred = block - mean
+        result.addmm_(centred.mT, centred)
+    return result / (n - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceSpectrum:
+    """Eigenvalues of a covariance, descending [d], and what SPEC G3 asks of them."""
+
+    eigenvalues: Tensor
+
+    @property
+    def participation_ratio(self) -> float:
+        """(Σλ)²/Σλ² over d: 1 for an isotropic cloud, 1/d for a line."""
+        return spectrum.participation_ratio(self.eigenvalues) / len(self.eigenvalues)
+
+    @property
+    def total_variance(self) -> float:
+        return self.eigenvalues.sum().item()
+
+    def dimensions_for(self, share: float) -> int:
+        """Dimensions needed to hold `share` of the variance."""
+        return spectrum.rank_for(self.eigenvalues, share)
+
+
+def covariance_spectrum(table: Tensor) -> CovarianceSpectrum:
+    """Spectrum of the covariance of a table's rows. Source: SPEC G3."""
+    eigenvalues = torch.linalg.eigvalsh(covariance(table)).flip(0).clamp_min(0).cpu()
+    return CovarianceSpectrum(eigenvalues)
+
+
+@dataclass(frozen=True, slots=True)
+class CosineSummary:
+    """Pairwise cosines: exact mean and std over *all* pairs of rows, the rest over sampled rows.
+
+    `near` is the share of sampled pairs within ± 0.01 of each mark; `nearest`, the closest value.
+    """
+
+    mean: float
+    std: float
+    sampled_mean: float
+    lowest: float
+    highest: float
+    percentiles: Mapping[float, float]
+    near: Mapping[float, float]
+    nearest: Mapping[float, float]
+
+
+def cosine_summary(table: Tensor, sampling: Sampling) -> CosineSummary:
+    """Cosines between the rows of a table; zero rows are left out. Source: SPEC G4.
+
+    Mean and second moment over all pairs follow from Σ uᵢ and Uᵀ U of the unit rows; extremes and
+    percentiles come from the pairs of 5,000 random rows.
+    Raises ValueError for fewer than two non-zero rows.
+    """
+    norms = row_norms(table)
+    kept = torch.nonzero(norms > 0).flatten()
+    n, d = len(kept), table.shape[1]
+    if n < 2:
+        raise ValueError(f"cosines need at least 2 non-zero rows, got {n}")
+    total = torch.zeros(d, dtype=torch.float64, device=table.device)
+    gram = torch.zeros(d, d, dtype=torch.float64, device=table.device)
+    for block in row_blocks(table):
+        unit = torch.nn.functional.normalize(block, dim=1, eps=1e-300)
+        total += unit.sum(0)
+        gram.addmm_(unit.mT, unit)
+    pairs = n * (n - 1)
+    mean = (total.square().sum().item() - n) / pairs
+    second = (gram.square().sum().item() - n) / pairs
+    cosines = _sampled_cosines(table, kept, sampling)
+    return CosineSummary(
+        mean=mean,
+        std=max(0.0, second - mean**2) ** 0.5,
+        sampled_mean=cosines.mean(dtype=torch.float64).item(),
+        lowest=cosines[0].item(),
+        highest=cosines[-1].item(),
+        percentiles=percentiles(cosines),
+        near={m: _share_between(cosines, m - 0.01, m + 0.01) for m in COSINE_MARKS},
+        nearest={m: cosines[(cosines - m).abs().argmin()].item() for m in COSINE_MARKS},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceSummary:
+    """Euclidean distances between sampled rows; `scale` = √d for the same in units of √d."""
+
+    mean: float
+    std: float
+    lowest: float
+    highest: float
+    percentiles: Mapping[float, float]
+    scale: float
+
+    @property
+    def cv(self) -> float:
+        return self.std / self.mean
+
+
+def distance_summary(table: Tensor, sampling: Sampling) -> DistanceSummary:
+    """Distances between the pairs of up to 2,000 random rows. Source: SPEC G6."""
+    rows = _random_rows(torch.arange(len(table)), DISTANCE_ROWS, sampling, "distance rows")
+    distances = torch.pdist(table[rows.to(table.device)].double()).cpu().sort().values
+    if not len(distances):
+        raise ValueError("distances need at least 2 rows")
+    return DistanceSummary(
+        mean=distances.mean().item(),
+        std=distances.std(correction=0).item(),
+        lowest=distances[0].item(),
+        highest=distances[-1].item(),
+        percentiles=percentiles(distances),
+        scale=table.shape[1] ** 0.5,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NormSummary:
+    """Row norms (with the rows of the extremes) and the spread of the dimensions' moments."""
+
+    mean: float
+    std: float
+    lowest: float
+    lowest_row: int
+    highest: float
+    highest_row: int
+    percentiles: Mapping[float, float]
+    zero_rows: int
+    mean_of_means: float
+    std_of_means: float
+    mean_of_stds: float
+    std_of_stds: float
+
+
+def norm_summary(table: Tensor) -> NormSummary:
+    """Row norms and per-dimension moments of a table. Source: SPEC G5."""
+    norms = row_norms(table)
+    means, stds = column_moments(table)
+    return NormSummary(
+        mean=norms.mean().item(),
+        std=norms.std(correction=0).item(),
+        lowest=norms.min().item(),
+        lowest_row=int(norms.argmin()),
+        highest=norms.max().item(),
+        highest_row=int(norms.argmax()),
+        percentiles=percentiles(norms.sort().values),
+        zero_rows=int((norms < 1e-6).sum()),
+        mean_of_means=means.mean().item(),
+        std_of_means=means.std(correction=0).item(),
+        mean_of_stds=stds.mean().item(),
+        std_of_stds=stds.std(correction=0).item(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DigitSummary:
+    """Cosines of the ten digit rows [10, 10] and how they fall with the digits' distance."""
+
+    cosines: Tensor
+    correlation: float
+    adjacent: float
+    distant: float
+
+    @property
+    def gap(self) -> float:
+        return self.adjacent - self.distant
+
+
+def digit_summary(rows: Tensor) -> DigitSummary:
+    """Relation of |i − j| to the cosine of digits i and j. rows: [10, d], in order. Source: SPEC G7."""
+    if rows.shape[0] != 10:
+        raise ValueError(f"ten digit rows are needed, got {rows.shape[0]}")
+    cosines = cosine_matrix(rows)
+    i, j = torch.triu_indices(10, 10, 1)
+    gaps = (j - i).double()
+    values = cosines[i, j]
+    correlation = torch.corrcoef(torch.stack([gaps, values]))[0, 1].item()
+    return DigitSummary(
+        cosines=cosines,
+        correlation=correlation,
+        adjacent=values[gaps == 1].mean().item(),
+        distant=values[gaps > 1].mean().item(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySummary:
+    """Mean cosine inside each category, its lift over the global mean, cosines of the centroids."""
+
+    members: Mapping[str, int]
+    intra: Mapping[str, float]
+    lift: Mapping[str, float]
+    centroids: Tensor
+
+
+def category_summary(
+    table: Tensor, categories: Mapping[str, list[int]], global_mean: float
+) -> CategorySummary:
+    """Coherence of named groups of rows; groups of fewer than three are left out. Source: SPEC G8."""
+    groups = {name: rows for name, rows in categories.items() if len(rows) >= 3}
+    intra: dict[str, float] = {}
+    centroids = []
+    for name, rows in groups.items():
+        members = table[torch.tensor(rows, device=table.device)]
+        i, j = torch.triu_indices(len(rows), len(rows), 1)
+        intra[name] = cosine_matrix(members)[i, j].mean().item()
+        centroids.append(members.double().mean(0).cpu())
+    return CategorySummary(
+        members={name: len(rows) for name, rows in groups.items()},
+        intra=intra,
+        lift={name: value - global_mean for name, value in intra.items()},
+        centroids=cosine_matrix(torch.stack(centroids)) if centroids else torch.empty(0, 0),
+    )
+
+
+def cosine_matrix(rows: Tensor) -> Tensor:
+    """Cosines between all rows [n, d], as [n, n] float64 on the CPU; zero rows give zeros."""
+    unit = torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
+    return (unit @ unit.mT).cpu()
+
+
+def percentiles(ordered: Tensor) -> dict[float, float]:
+    """The percentiles of SPEC G4 of ascending values [n], by linear interpolation."""
+    last = len(ordered) - 1
+    result = {}
+    for p in PERCENTILES:
+        below = int(p * last)
+        above = min(below + 1, last)
+        share = p * last - below
+        result[p] = (ordered[below] * (1 - share) + ordered[above] * share).item()
+    return result
+
+
+def _sampled_cosines(table: Tensor, kept: Tensor, sampling: Sampling) -> Tensor:
+    rows = _random_rows(kept, COSINE_ROWS, sampling, "cosine rows").to(table.device)
+    unit = torch.nn.functional.normalize(table[rows].double(), dim=1, eps=1e-300).float()
+    i, j = torch.triu_indices(len(rows), len(rows), 1)
+    return (unit @ unit.mT).cpu()[i, j].sort().values
+
+
+def _random_rows(rows: Tensor, count: int, sampling: Sampling, stream: str) -> Tensor:
+    order = torch.randperm(len(rows), generator=sampling.generator(stream))
+    return rows[order[:count]]
+
+
+def _share_between(ordered: Tensor, low: float, high: float) -> float:
+    edges = torch.searchsorted(ordered, torch.tensor([low, high], dtype=ordered.dtype))
+    return ((edges[1] - edges[0]).double() / len(ordered)).item()

@@ -1,0 +1,164 @@
+"""Volumes of simplices and the pentachoron CV (SPEC G1, G2).
+
+`cayley_menger_squared_volume` is the definition. What runs is the Gram form: edges first, in
+float64, then the determinant of their Gram matrix, so that points far from the origin lose nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geometry import estimate
+from geometry.estimate import Estimate, Sampling
+
+PENTACHORON = 4
+_BLOCK_BYTES = 1 << 21  # float64 vertices of one block stay in the CPU's cache
+
+
+def cayley_menger_squared_volume(vertices: Tensor) -> Tensor:
+    """V² from the bordered determinant of squared distances: the definition, for reference.
+
+    vertices: [..., k+1, d], any float type. Returns [...] float64. Raises ValueError if d < k.
+    Source: SPEC G1.
+    """
+    vertices = _checked(vertices).double()
+    k = vertices.shape[-2] - 1
+    squared = (vertices.unsqueeze(-2) - vertices.unsqueeze(-3)).square().sum(-1)
+    bordered = torch.nn.functional.pad(squared, (0, 1, 0, 1), value=1.0)
+    bordered[..., -1, -1] = 0.0
+    return (-1) ** (k + 1) / (2**k * math.factorial(k) ** 2) * torch.linalg.det(bordered)
+
+
+def squared_volume(vertices: Tensor) -> Tensor:
+    """V² = det(E Eᵀ)/(k!)² with edge rows E_i = x_i − x_0. Differentiable.
+
+    vertices: [..., k+1, d], any float type. Returns [...] float64, which rounding may leave
+    slightly negative for a degenerate simplex. Raises ValueError if d < k. Source: SPEC G1.
+    """
+    vertices = _checked(vertices).double()
+    edges = vertices[..., 1:, :] - vertices[..., :1, :]
+    return _gram_determinant(edges @ edges.mT) / math.factorial(edges.shape[-2]) ** 2
+
+
+def squared_volumes_of_rows(table: Tensor, indices: Tensor, scales: Tensor | None = None) -> Tensor:
+    """V² of the simplices whose vertices are rows of a table, each times its factor in `scales`.
+
+    table: [rows, d], any float type, any device; indices: [n, k+1] int64; scales: [rows] float64.
+    Returns [n] float64 on the table's device. Gathers block by block; nothing of size n·d is kept.
+    Source: SPEC G1, G2.
+    """
+    n, vertices = indices.shape
+    d = table.shape[1]
+    _check_dimensions(vertices - 1, d)
+    k = vertices - 1
+    indices = indices.to(table.device)
+    step = max(1, (_BLOCK_BYTES if table.device.type == "cpu" else 1 << 28) // (vertices * d * 8))
+    stored = torch.empty(min(step, n) * vertices, d, dtype=table.dtype, device=table.device)
+    block = torch.empty(min(step, n), vertices, d, dtype=torch.float64, device=table.device)
+    gram = torch.empty(n, k, k, dtype=torch.float64, device=table.device)
+    for start in range(0, n, step):
+        part = indices[start : start + step].reshape(-1)
+        rows = len(part) // vertices
+        torch.index_select(table, 0, part, out=stored[: len(part)])
+        block[:rows].copy_(stored[: len(part)].view(rows, vertices, d))
+        if scales is not None:
+            block[:rows].mul_(scales[part].view(rows, vertices, 1))
+        edges = block[:rows, 1:]
+        edges.sub_(block[:rows, :1])
+        torch.bmm(edges, edges.mT, out=gram[start : start + rows])
+    return _gram_determinant(gram) / math.factorial(k) ** 2
+
+
+def draw_index_sets(rows: int, n: int, size: int, generator: torch.Generator) -> Tensor:
+    """n uniform sets of `size` *distinct* indices below `rows`, as [n, size] int64 on the CPU.
+
+    Floyd's algorithm, vectorised over the sets. Raises ValueError if rows < size.
+    """
+    if rows < size:
+        raise ValueError(f"a simplex of {size} vertices needs at least {size} rows, got {rows}")
+    sets = torch.empty(n, size, dtype=torch.int64)
+    for position, top in enumerate(range(rows - size, rows)):
+        drawn = torch.randint(0, top + 1, (n,), generator=generator)
+        taken = (sets[:, :position] == drawn[:, None]).any(1)
+        sets[:, position] = torch.where(taken, top, drawn)
+    return sets
+
+
+def regular_simplex_volume(k: int, edge: float = 1.0) -> float:
+    """aᵏ/k! · √((k+1)/2ᵏ). Source: SPEC G1."""
+    return edge**k / math.factorial(k) * math.sqrt((k + 1) / 2**k)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeStatistics:
+    """CV and mean of pentachoron volumes, and how many simplices had V² ≤ 0 and were dropped."""
+
+    cv: Estimate
+    mean: Estimate
+    dropped: int
+
+
+def volume_statistics(table: Tensor, sampling: Sampling, *, unit: bool = False) -> VolumeStatistics:
+    """CV and mean volume over random pentachora of a table's rows. Source: SPEC G2.
+
+    table: [rows, d], d ≥ 4; `unit` scales every row to length one first (directions alone).
+    Raises ValueError for fewer than five rows or d < 4, and if every simplex is degenerate.
+    """
+    scales = None
+    if unit:
+        norms = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
+        scales = norms.clamp_min(torch.finfo(torch.float64).tiny).reciprocal()
+    generator = sampling.generator("pentachora")
+    dropped = 0
+
+    def draw(n: int) -> Tensor:
+        nonlocal dropped
+        indices = draw_index_sets(table.shape[0], n, PENTACHORON + 1, generator)
+        squared = squared_volumes_of_rows(table, indices, scales).cpu()
+        volumes = squared[squared > 0].sqrt()
+        dropped += n - len(volumes)
+        return volumes
+
+    def cv(volumes: Tensor) -> Estimate:
+        if len(volumes) < 2:
+            raise ValueError("every sampled pentachoron is degenerate (V² ≤ 0)")
+        return estimate.coefficient_of_variation(volumes)
+
+    volumes, result = estimate.refine(draw, cv, sampling)
+    return VolumeStatistics(result, estimate.mean(volumes), dropped)
+
+
+def _checked(vertices: Tensor) -> Tensor:
+    _check_dimensions(vertices.shape[-2] - 1, vertices.shape[-1])
+    return vertices
+
+
+def _check_dimensions(k: int, d: int) -> None:
+    if k < 1:
+        raise ValueError("a simplex needs at least two vertices")
+    if d < k:
+        raise ValueError(f"a {k}-simplex needs at least {k} dimensions, got {d}")
+
+
+def _gram_determinant(gram: Tensor) -> Tensor:
+    """Determinant of positive semidefinite matrices [..., k, k] by symmetric elimination.
+
+    Without pivoting, which positive semidefinite matrices do not need; vectorised over the batch,
+    where a LAPACK call per k × k matrix would cost more than its arithmetic.
+    """
+    k = gram.shape[-1]
+    rows = [[gram[..., i, j] for j in range(i + 1)] for i in range(k)]
+    determinant = torch.ones_like(rows[0][0])
+    for p in range(k):
+        pivot = rows[p][p]
+        determinant = determinant * pivot
+        safe = torch.where(pivot > 0, pivot, 1.0)
+        for i in range(p + 1, k):
+            factor = rows[i][p] / safe
+            for j in range(p + 1, i + 1):
+                rows[i][j] = rows[i][j] - factor * rows[j][p]
+    return determinant

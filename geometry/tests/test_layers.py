@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geometry import controls, layers, neurons
+
+seeds = st.integers(0, 2**31 - 1)
+
+
+@given(seeds, st.integers(2, 6), st.integers(2, 200), st.integers(1, 50))
+def test_correlation_is_the_cosine_however_blocked(
+    seed: int, depth: int, numel: int, block: int
+) -> None:
+    flat = torch.randn(
+        depth, numel, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    found = layers.layer_correlation(flat.split(block, dim=1))
+    reference = torch.nn.functional.cosine_similarity(flat[:, None], flat[None], dim=-1)
+    torch.testing.assert_close(found.cosines, reference, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.adjacent, reference.diagonal(1), rtol=1e-9, atol=1e-9)
+    assert found.numel == numel
+
+
+def test_independent_layers_stay_within_the_null() -> None:
+    flat = torch.randn(40, 10_000, generator=torch.Generator().manual_seed(0))
+    found = layers.layer_correlation([flat])
+    null = controls.random_matrix_cosine(found.numel, len(found.adjacent))
+    assert abs(found.adjacent.mean().item()) < 2 * null.half_width
+    assert found.adjacent.std().item() == pytest.approx(found.null_std, rel=0.3)
+
+
+def test_one_layer_has_no_correlation() -> None:
+    with pytest.raises(ValueError, match="two layers"):
+        layers.layer_correlation([torch.randn(1, 9)])
+
+
+def test_norm_scale_counts() -> None:
+    weight = torch.tensor([1.0, 1.1, 1.6, 0.4, 0.79])
+    scale = layers.norm_scale(weight)
+    assert (scale.above, scale.below, scale.near_one) == (1, 1, 2)
+    assert scale.mean == pytest.approx(0.978)
+    assert layers.norm_scale(weight - 1, zero_centred=True) == pytest.approx(scale) or (
+        layers.norm_scale(weight - 1, zero_centred=True).mean == pytest.approx(scale.mean, rel=1e-6)
+    )
+
+
+def test_planted_dead_and_weak_neurons_are_found() -> None:
+    generator = torch.Generator().manual_seed(0)
+    up, down = torch.randn(200, 64, generator=generator), torch.randn(64, 200, generator=generator)
+    up[3] *= 1e-4
+    down[:, 7] *= 0.05
+    scores = neurons.importance(up.norm(dim=1), down.norm(dim=0))
+    summary = neurons.summarize(scores)
+    assert (summary.dead, summary.weak) == (1, 2)
+    gated = neurons.importance(up.norm(dim=1), down.norm(dim=0), torch.full((200,), 2.0))
+    torch.testing.assert_close(gated, scores * 2)
+    assert neurons.random_weak_share(64, 64, gated=False).value < 1e-12
+    with pytest.raises(ValueError, match="neuron counts differ"):
+        neurons.importance(torch.ones(3), torch.ones(4))

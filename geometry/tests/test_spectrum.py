@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geometry import spectrum
+
+seeds = st.integers(0, 2**31 - 1)
+sides = st.integers(1, 24)
+
+
+@given(seeds, sides, sides, st.sampled_from(["float32", "bfloat16", "float64"]))
+def test_singular_values_equal_lapack(seed: int, m: int, n: int, dtype: str) -> None:
+    matrix = torch.randn(m, n, generator=torch.Generator().manual_seed(seed)).to(
+        getattr(torch, dtype)
+    )
+    reference = torch.from_numpy(scipy.linalg.svdvals(matrix.double().numpy()))
+    values = spectrum.singular_values(matrix)
+    torch.testing.assert_close(values, reference, rtol=1e-9, atol=1e-12)
+
+
+@given(seeds, st.integers(2, 20), st.integers(-14, 0))
+def test_small_singular_values_survive(seed: int, n: int, exponent: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    left = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator)).Q
+    right = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator)).Q
+    planted = torch.logspace(0, exponent, n, dtype=torch.float64)
+    values = spectrum.singular_values(left @ planted.diag() @ right)
+    # ε (σ₁/σ)² where the Gram matrix serves, LAPACK's absolute error where the SVD does.
+    allowed = 4e-15 / planted if exponent >= -6 else torch.full_like(planted, 4e-15)
+    assert ((values - planted).abs() <= allowed).all()
+
+
+@given(seeds, st.integers(1, 16), st.integers(1, 16), st.floats(1e-3, 1e3))
+def test_statistics_are_scale_free_and_bounded(seed: int, m: int, n: int, scale: float) -> None:
+    matrix = torch.randn(m, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    summary = spectrum.summarize(spectrum.singular_values(matrix))
+    scaled = spectrum.summarize(spectrum.singular_values(matrix * scale))
+    rank = min(m, n)
+    assert 1 - 1e-9 <= summary.stable_rank <= rank + 1e-9
+    assert 1 - 1e-9 <= summary.participation_ratio <= rank + 1e-9
+    assert summary.stable_rank == pytest.approx(scaled.stable_rank, rel=1e-9)
+    assert summary.participation_ratio == pytest.approx(scaled.participation_ratio, rel=1e-9)
+    assert summary.active_fraction == scaled.active_fraction
+    assert 1 <= summary.rank_90 <= rank
+
+
+def test_known_spectra() -> None:
+    identity = spectrum.summarize(spectrum.singular_values(torch.eye(10)))
+    assert identity.stable_rank == pytest.approx(10)
+    assert identity.participation_ratio == pytest.approx(10)
+    assert identity.rank_90 == 9
+    assert identity.condition == pytest.approx(1)
+    line = spectrum.summarize(torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64))
+    assert (line.stable_rank, line.rank_90, line.active_fraction) == (1.0, 1, pytest.approx(1 / 3))
+    nothing = spectrum.summarize(spectrum.singular_values(torch.zeros(3, 3)))
+    assert nothing.stable_rank == 0.0
+
+
+@given(seeds, st.integers(1, 30))
+def test_inertia_is_a_congruence_invariant(seed: int, n: int) -> None:
+    """Sylvester's law: XᵀDX has the signs of D for any invertible X."""
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(-1, 2, (n,), generator=generator).double()
+    basis = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator)).Q
+    congruence = basis * (0.5 + torch.rand(n, dtype=torch.float64, generator=generator))
+    form = congruence @ signs.diag() @ congruence.mT
+    result = spectrum.inertia(torch.linalg.eigvalsh(form))
+    assert result.positive == int((signs > 0).sum())
+    assert result.negative == int((signs < 0).sum())
+    assert result.zero == int((signs == 0).sum())
+
+
+def test_stable_rank_agrees_with_weightwatcher() -> None:
+    weightwatcher = pytest.importorskip("weightwatcher", exc_type=ImportError)
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.Linear(96, 160, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(
+            torch.randn(160, 96, generator=generator) @ torch.rand(96, generator=generator).diag()
+        )
+    details = weightwatcher.WeightWatcher(model=torch.nn.Sequential(layer)).analyze(min_evals=1)
+    ours = spectrum.stable_rank(spectrum.singular_values(layer.weight.detach()))
+    assert ours == pytest.approx(float(details["stable_rank"].iloc[0]), rel=1e-6)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="non-empty matrix"):
+        spectrum.singular_values(torch.zeros(3))
+    with pytest.raises(ValueError, match="finite"):
+        spectrum.singular_values(torch.tensor([[float("nan"), 1.0], [0.0, 1.0]]))
