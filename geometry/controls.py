@@ -100,9 +100,11 @@ def gaussian_share_below(threshold: float, std: float, count: int) -> Estimate:
     return Estimate(share, max(0.0, bounded.low), min(1.0, bounded.high), 0, "closed form")
 
 
-def random_balance(n: int) -> Estimate:
-    """Positive share of the eigenvalues of sym(W_q W_kᵀ) for square random n × n weights: SPEC W3."""
-    return normal(0.5, 0.75 / n, method="closed form")
+def random_balance(n: int, layers: int = 1) -> Estimate:
+    """Positive share of the eigenvalues of sym(W_q W_kᵀ), n × n, for square random weights; the
+    mean over `layers` of them. Std 0.75/n for one. Source: SPEC W3.
+    """
+    return normal(0.5, 0.75 / (n * math.sqrt(layers)), method="closed form")
 
 
 def random_matrix_cosine(numel: int, pairs: int = 1) -> Estimate:

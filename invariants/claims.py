@@ -1,0 +1,100 @@
+"""The claims as data: claims.toml, read and checked."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reports.results import Tolerance
+
+CLAIMS = Path(__file__).with_name("claims.toml")
+Band = tuple[float, float]
+
+
+class ClaimsError(Exception):
+    """The claims file cannot be used; the message names file, claim and cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed constant, or a quantity that is only measured (`band` None, stated for nobody).
+
+    `stated` maps the models that the source states the number for to the band it states;
+    `everywhere` states `band` for every model the quantity applies to.
+    """
+
+    id: str
+    version: int
+    title: str
+    statement: str
+    source: str
+    tolerance: Tolerance
+    band: Band | None = None
+    everywhere: bool = False
+    stated: Mapping[str, Band] = field(default_factory=dict)
+
+    def band_for(self, model: str) -> Band | None:
+        """The band to hold this model's value against."""
+        return self.stated.get(model, self.band)
+
+    def asserted_for(self, model: str, *, universal: bool) -> bool:
+        """Whether a value outside the band fails the run."""
+        return self.band_for(model) is not None and (
+            universal or self.everywhere or model in self.stated
+        )
+
+
+def load_claims(file: Path = CLAIMS) -> dict[str, Claim]:
+    """All claims by id, in the file's order. Raises ClaimsError naming file, claim and cause."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClaimsError(f"{file}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ClaimsError(f"{file}: not valid TOML ({error})") from error
+    if not content:
+        raise ClaimsError(f"{file}: holds no claims")
+    return {name: _claim(name, table, file) for name, table in content.items()}
+
+
+_REQUIRED = {"version": int, "title": str, "statement": str, "source": str, "tolerance": dict}
+_OPTIONAL = {"band": list, "everywhere": bool, "stated": dict}
+
+
+def _claim(name: str, table: Any, file: Path) -> Claim:
+    where = f"{file}: [{name}]"
+    if not isinstance(table, dict):
+        raise ClaimsError(f"{where}: must be a table")
+    for key, kind in _REQUIRED.items():
+        if not isinstance(table.get(key), kind):
+            raise ClaimsError(f"{where}: needs {key}, a {kind.__name__}")
+    for key, value in table.items():
+        kind = (_REQUIRED | _OPTIONAL).get(key)
+        if kind is None or not isinstance(value, kind):
+            raise ClaimsError(f"{where}: {key} = {value!r} is not understood")
+    fields = dict(table)
+    try:
+        fields["tolerance"] = Tolerance(**table["tolerance"])
+    except TypeError as error:
+        raise ClaimsError(f"{where}: tolerance {table['tolerance']} ({error})") from error
+    if not fields["tolerance"].reason:
+        raise ClaimsError(f"{where}: a tolerance needs its reason")
+    if "band" in table:
+        fields["band"] = _band(table["band"], where)
+    stated = table.get("stated", {})
+    fields["stated"] = {model: _band(band, where) for model, band in stated.items()}
+    if fields.get("everywhere") and "band" not in table:
+        raise ClaimsError(f"{where}: everywhere = true needs a band")
+    return Claim(id=name, **fields)
+
+
+def _band(value: Any, where: str) -> Band:
+    match value:
+        case [int() | float() as low, int() | float() as high] if low <= high:
+            if not math.isnan(low) and not math.isnan(high):
+                return float(low), float(high)
+    raise ClaimsError(f"{where}: a band is [low, high], not {value!r}")

@@ -1,0 +1,107 @@
+"""The `measure` fixture: the one door from a test to a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures import scheduling
+from invariants import verdicts
+from invariants.claims import Claim, ClaimsError, load_claims
+from invariants.verdicts import DEFAULT_SAMPLES, Settings
+from reports.plugin import BASELINE, MEASUREMENT
+from reports.results import to_json
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.finding import Finding
+
+Measure = Callable[["Finding"], None]
+CLAIMS = pytest.StashKey[dict[str, Claim]]()
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        claims = load_claims()
+        tolerances = dict(_tolerance(text, claims) for text in config.getoption("--tolerance"))
+    except ClaimsError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[CLAIMS] = claims
+    config.stash[SETTINGS] = Settings(
+        seed=config.getoption("--seed"),
+        samples=config.getoption("--samples") or DEFAULT_SAMPLES,
+        universal=config.getoption("--claims") == "universal",
+        tolerances=tolerances,
+        baseline=config.stash[BASELINE],
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give a cell that has no value its verdict and its reason."""
+    report = yield
+    model = scheduling.model_of(item)
+    if model is None or call.excinfo is None or MEASUREMENT in item.stash:
+        return report
+    settings = item.config.stash[SETTINGS]
+    error = call.excinfo.value
+    measurement = verdicts.without_value(_claim_of(item), model, error, settings)
+    item.stash[MEASUREMENT] = to_json(measurement)
+    if measurement.fails:
+        report.outcome = "failed"
+        if verdicts.is_expected(error):
+            report.longrepr = verdicts.failure_line(measurement)
+    else:
+        report.outcome = "skipped"
+        path, line, _ = item.location
+        report.longrepr = (path, line or 0, f"{measurement.verdict}: {error}")
+    return report
+
+
+@pytest.fixture
+def sampling(request: pytest.FixtureRequest, model: Model) -> Sampling:
+    """The draws that this test's claim may make on this model."""
+    settings = request.config.stash[SETTINGS]
+    return settings.sampling(_claim_of(request.node), model.id)
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest, model: Model) -> Measure:
+    """Judge a finding as this test's claim on this model, record it, and fail with one line."""
+    start = time.perf_counter()
+
+    def record(finding: Finding) -> None:
+        claim, settings = _claim_of(request.node), request.config.stash[SETTINGS]
+        seconds = time.perf_counter() - start
+        measurement = verdicts.judge(claim, model, finding, settings, seconds)
+        request.node.stash[MEASUREMENT] = to_json(measurement)
+        if measurement.fails:
+            pytest.fail(verdicts.failure_line(measurement), pytrace=False)
+
+    return record
+
+
+def _claim_of(item: pytest.Item) -> Claim:
+    """The claim that a test is named for: test_q_sparsity asserts q_sparsity."""
+    name = getattr(item, "originalname", item.name)
+    return item.config.stash[CLAIMS][name.removeprefix("test_")]
+
+
+def _tolerance(text: str, claims: dict[str, Claim]) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise ClaimsError(f"--tolerance {text}: use CLAIM=NUMBER") from error
+    if name not in claims:
+        raise ClaimsError(f"--tolerance {text}: no such claim; known: {', '.join(claims)}")
+    if not 0 <= number < float("inf"):
+        raise ClaimsError(f"--tolerance {text}: must be a finite number, zero or more")
+    return name, number

@@ -1,0 +1,40 @@
+"""What a quantity hands to `measure`: an estimate, its controls, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from geometry.estimate import Estimate
+
+
+class NotApplicableError(Exception):
+    """The quantity has no meaning for this model; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An estimate with a name and a sentence on how to read it."""
+
+    name: str
+    estimate: Estimate
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One quantity of one model.
+
+    The first of `controls` is the null that the measured interval is held against. `design` names
+    what the number was computed over, so that only like is compared with like. `parts` are exact
+    values by layer or role.
+    """
+
+    estimate: Estimate
+    design: str
+    controls: tuple[Named, ...] = ()
+    related: tuple[Named, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,96 @@
+"""Quantities of the query–key geometry (SPEC W3)."""
+
+from __future__ import annotations
+
+import statistics
+
+from fixtures.model import Model
+from fixtures.survey import AttentionRow
+from geometry import controls
+from geometry.attention import HeadSigns
+from geometry.estimate import Sampling, exact
+from invariants.finding import Finding, Named, NotApplicableError
+
+
+def self_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
+    """Mean over layers of the positive share of eigenvalues of sym(W_q W_kᵀ), self-attention."""
+    del sampling
+    return _balance(model, "self_attn")
+
+
+def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
+    """Mean over heads of Σe/Σ|e| of sym(W_{q,h}ᵀ W_{k,h}): how much a head attends to likeness."""
+    rows = _rows(model, "self_attn")
+    heads = model.layout.heads
+    if heads is None:
+        raise NotApplicableError("the config names no attention heads")
+    masses = {_part(row): statistics.fmean(h.signed_mass for h in row.heads) for row in rows}
+    every = [head for row in rows for head in row.heads]
+    return Finding(
+        estimate=exact(statistics.fmean(head.signed_mass for head in every)),
+        design=f"{len(every)} heads of {heads.head_dim}",
+        controls=(
+            Named(
+                "random heads",
+                controls.random_signed_mass(heads.head_dim, _width(model), len(every), sampling),
+                "heads of Gaussian weights",
+            ),
+        ),
+        parts=masses,
+        notes=_sylvester(every, heads.head_dim, _width(model)),
+    )
+
+
+def _balance(model: Model, kind: str) -> Finding:
+    rows = _rows(model, kind)
+    size = rows[0].output.size
+    fractions = {_part(row): row.output.signs.positive_fraction for row in rows}
+    return Finding(
+        estimate=exact(statistics.fmean(fractions.values())),
+        design=f"{len(rows)} layers of {size} × {size}",
+        controls=(
+            Named(
+                "random square weights",
+                controls.random_balance(size, len(rows)),
+                "eigenvalues of a random product balance at one half",
+            ),
+        ),
+        related=tuple(named for row in (rows[0], rows[-1]) for named in _described(row)),
+        parts=fractions,
+    )
+
+
+def _described(row: AttentionRow) -> tuple[Named, ...]:
+    form, place = row.output, _part(row)
+    return (
+        Named(f"{place}: z-score", exact(form.z_score), "of the balance, against random weights"),
+        Named(f"{place}: stable rank", exact(form.stable_rank), "of M = W_q W_kᵀ"),
+        Named(f"{place}: participation ratio", exact(form.participation_ratio), "of M"),
+        Named(f"{place}: asymmetry", exact(form.symmetry_deviation), "‖M − Mᵀ‖/‖M‖"),
+        Named(f"{place}: largest eigenvalue", exact(form.signs.top[0]), "of sym(M)"),
+    )
+
+
+def _sylvester(heads: list[HeadSigns], head_dim: int, width: int) -> tuple[str, ...]:
+    if 2 * head_dim > width:
+        return ()
+    balanced = sum(head.signs.positive == head.signs.negative == head_dim for head in heads)
+    return (
+        f"{balanced} of {len(heads)} heads have exactly {head_dim} positive and {head_dim} negative"
+        " eigenvalues: Sylvester's law gives any weights that balance, trained or not",
+    )
+
+
+def _rows(model: Model, kind: str) -> list[AttentionRow]:
+    rows = [row for row in model.survey.attention if row.kind == kind]
+    if not rows:
+        raise NotApplicableError(f"no {kind} queries and keys were found among the weights")
+    return rows
+
+
+def _part(row: AttentionRow) -> str:
+    return f"{row.stack} layer {row.layer}"
+
+
+def _width(model: Model) -> int:
+    return model.layout.having("self_attn_q")[0].shape[1]

@@ -1,0 +1,20 @@
+"""Claims on the query–key geometry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_self_attention_qk_balance(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.attention.self_attention_qk_balance(model, sampling))
+
+
+def test_head_signed_mass(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.attention.head_signed_mass(model, sampling))

@@ -1,0 +1,40 @@
+"""Claims on the token-embedding table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_pentachoron_cv(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.pentachoron_cv(model, sampling))
+
+
+def test_volume_ratio_to_gaussian(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.volume_ratio_to_gaussian(model, sampling))
+
+
+def test_embedding_participation_ratio(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.embedding_participation_ratio(model, sampling))
+
+
+def test_mean_pairwise_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.mean_pairwise_cosine(model, sampling))
+
+
+def test_digit_distance_correlation(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.digit_distance_correlation(model, sampling))
+
+
+def test_category_lift(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.category_lift(model, sampling))
+
+
+def test_embedding_norm(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.embedding.embedding_norm(model, sampling))

@@ -1,0 +1,1 @@
+"""Results in, pages and gates out. Knows no model and never imports torch."""

@@ -1,0 +1,175 @@
+"""pytest plugin: collects measurements, writes results, page and baseline, and sums up the run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import baseline, page
+from reports.results import (
+    Measurement,
+    Results,
+    ResultsError,
+    from_json,
+    latest,
+    read_results,
+    write_atomically,
+    write_results,
+)
+
+MEASUREMENT = pytest.StashKey[dict[str, Any]]()
+BASELINE = pytest.StashKey[Results | None]()
+OPTION_GROUP = "geometric invariants"
+_CELL = re.compile(r".*invariants/test_\w+\.py::test_(?P<claim>\w+)\[(?P<model>[a-z0-9_]+)\]")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup(OPTION_GROUP, "geometric invariants of transformer checkpoints")
+    group.addoption("--report", type=Path, metavar="FILE.html", help="write the page there")
+    group.addoption("--results", type=Path, metavar="FILE.json", help="write the data there")
+    group.addoption(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="results of an earlier run; a value that moved by more than its tolerance fails",
+    )
+    group.addoption(
+        "--update-baseline",
+        action="store_true",
+        help="write this run's values into the --baseline file instead of judging by it",
+    )
+    group.addoption(
+        "--update-baseline-new-only",
+        action="store_true",
+        help="judge by the --baseline file, and add the values that it does not hold yet",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # invariants/conftest.py reads the baseline
+def pytest_configure(config: pytest.Config) -> None:
+    file, update = config.getoption("--baseline"), config.getoption("--update-baseline")
+    new_only = config.getoption("--update-baseline-new-only")
+    if (update or new_only) and file is None:
+        raise pytest.UsageError("--update-baseline needs --baseline FILE")
+    if update and new_only:
+        raise pytest.UsageError("--update-baseline and --update-baseline-new-only exclude another")
+    for option in ("--report", "--results"):
+        target = config.getoption(option)
+        if target is not None and target.is_dir():
+            raise pytest.UsageError(f"{option} {target}: is a folder")
+    stored = None
+    if file is not None and (file.exists() or not (update or new_only)):
+        try:
+            stored = read_results(file)
+        except ResultsError as error:
+            raise pytest.UsageError(f"--baseline: {error}") from error
+    config.stash[BASELINE] = None if update else stored
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collector(config, stored), "measurement-collector")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Carry the measurement on the report, which crosses from worker to controller."""
+    report = yield
+    if MEASUREMENT in item.stash:
+        report.measurement = item.stash[MEASUREMENT]  # type: ignore[attr-defined]
+    return report
+
+
+class Collector:
+    """The measurements of a run, on the process that the user started."""
+
+    def __init__(self, config: pytest.Config, stored: Results | None) -> None:
+        self.config = config
+        self.stored = stored
+        self.measurements: list[Measurement] = []
+        self.problems: list[str] = []
+        self.written: list[str] = []
+
+    @property
+    def results(self) -> Results:
+        return latest(self.measurements)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        content = getattr(report, "measurement", None)
+        if content is not None:
+            self.measurements.append(from_json(content))
+        elif report.failed and (cell := _CELL.fullmatch(report.nodeid)):
+            # Its worker was killed, or something around the test raised.
+            reason = " ".join(str(report.longrepr).split())[-300:] or "its worker was killed"
+            self.measurements.append(
+                Measurement(cell["model"], cell["claim"], "error", message=reason)
+            )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        if self.measurements:
+            self.problems = self._problems()
+            if self.problems and session.exitstatus in (pytest.ExitCode.OK, 5):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._write()
+        result = yield
+        if self.measurements:
+            self._last_line()
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.measurements:
+            return
+        terminalreporter.section("invariants")
+        for line in page.text_summary(self.results):
+            terminalreporter.write_line(line)
+        for line in self.written:
+            terminalreporter.write_line(line)
+        for problem in self.problems:
+            terminalreporter.write_line(problem, red=True)
+
+    def _problems(self) -> list[str]:
+        """What fails the run though no test did."""
+        lines = []
+        results = self.results
+        if self.config.stash[BASELINE] is not None and self.stored and self._is_whole():
+            lines += [f"vanished: {line}" for line in baseline.unmeasured(self.stored, results)]
+        required = self.config.getoption("--require-models", None)
+        measured = set(results.measured_models())
+        wanted = {"all": results.models(), "any": [], None: []}.get(
+            required, (required or "").split(",")
+        )
+        lines += [f"--require-models: {m} was not measured" for m in wanted if m not in measured]
+        if required == "any" and not measured:
+            lines.append("--require-models any: no model was measured")
+        return lines
+
+    def _is_whole(self) -> bool:
+        """Whether every claim of every selected model took part."""
+        option = self.config.option
+        narrowed = option.keyword or option.markexpr or option.maxfail
+        return not narrowed and not any("::" in arg for arg in self.config.args)
+
+    def _write(self) -> None:
+        option, results = self.config.option, self.results
+        if option.results:
+            write_results(results, option.results)
+            self.written.append(f"results: {option.results.resolve()}")
+        if option.report:
+            write_atomically(option.report, page.render(results))
+            self.written.append(f"report: {option.report.resolve()}")
+        if option.update_baseline or option.update_baseline_new_only:
+            new, lines = baseline.updated(
+                self.stored or Results(()), results, new_only=option.update_baseline_new_only
+            )
+            write_results(new, option.baseline)
+            self.written.append(f"baseline: {option.baseline.resolve()}, {len(lines)} values")
+            self.written += [f"  {line}" for line in lines]
+
+    def _last_line(self) -> None:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(self.results.coverage())
