@@ -1,1 +1,1 @@
-"""Tensors in, numbers out: the quantities of the invariant harness, free of models, files and pytest."""
+"""Tensors in, numbers out: the quantities, free of models, files and pytest."""

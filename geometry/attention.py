@@ -18,7 +18,7 @@ from geometry.spectrum import Inertia
 
 @dataclass(frozen=True, slots=True)
 class OutputForm:
-    """M = W_q W_kᵀ: its ranks, its asymmetry, the signs of sym(M), and the z-score of their balance.
+    """M = W_q W_kᵀ: its ranks, its asymmetry, the signs of sym(M) and their balance.
 
     `z_score` is (positive fraction − 0.5)·n/0.75, against square random weights.
     """

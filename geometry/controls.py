@@ -25,7 +25,7 @@ def gaussian_pentachoron_cv(d: int) -> Estimate:
 
 
 def gaussian_pentachoron_mean(d: int, std: float) -> float:
-    """Mean pentachoron volume of i.i.d. Gaussian points of the given std: exact. Source: SPEC G2."""
+    """Mean pentachoron volume of i.i.d. Gaussian points of one std: exact. Source: SPEC G2."""
     return math.sqrt(5) / math.factorial(PENTACHORON) * std**4 * (d - 1) * (d - 3)
 
 
@@ -58,7 +58,7 @@ def norm_matched_volumes(norms: Tensor, d: int, n: int, generator: torch.Generat
 
 
 def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Volumes of n pentachora of Gaussian points with per-dimension stds [d]. SPEC G2, control (b)."""
+    """Volumes of n pentachora of Gaussian points with stds [d]. Source: SPEC G2, control (b)."""
     stds = stds.double().cpu()
     step = max(1, (1 << 22) // len(stds))
     blocks = [
@@ -88,7 +88,7 @@ def gaussian_participation_ratio(n: int, d: int) -> Estimate:
 
 
 def gaussian_mean_cosine(n: int, d: int) -> Estimate:
-    """Mean cosine over all pairs of n Gaussian points in ℝᵈ: (χ²_d/d − 1)/(n − 1). Source: SPEC G4."""
+    """Mean cosine over all pairs of n Gaussian points: (χ²_d/d − 1)/(n − 1). Source: SPEC G4."""
     return normal(0.0, math.sqrt(2 / d) / (n - 1), method="closed form")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,14 +77,21 @@ def covariance_spectrum(table: Tensor) -> CovarianceSpectrum:
 
 
 @dataclass(frozen=True, slots=True)
+class CosineMoments:
+    """Mean and std of the cosine over all pairs of different rows."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
 class CosineSummary:
-    """Pairwise cosines: exact mean and std over *all* pairs of rows, the rest over sampled rows.
+    """Pairwise cosines: exact moments over *all* pairs of rows, the rest over sampled rows.
 
     `near` is the share of sampled pairs within ± 0.01 of each mark; `nearest`, the closest value.
     """
 
-    mean: float
-    std: float
+    moments: CosineMoments
     sampled_mean: float
     lowest: float
     highest: float
@@ -92,36 +100,44 @@ class CosineSummary:
     nearest: Mapping[float, float]
 
 
-def cosine_summary(table: Tensor, sampling: Sampling) -> CosineSummary:
-    """Cosines between the rows of a table; zero rows are left out. Source: SPEC G4.
+def cosine_moments(table: Tensor) -> CosineMoments:
+    """Moments over all pairs of non-zero rows, from Σ uᵢ and Uᵀ U of the unit rows.
 
-    Mean and second moment over all pairs follow from Σ uᵢ and Uᵀ U of the unit rows; extremes and
-    percentiles come from the pairs of 5,000 random rows.
-    Raises ValueError for fewer than two non-zero rows.
+    Raises ValueError for fewer than two non-zero rows. Source: SPEC G4.
     """
-    norms = row_norms(table)
-    kept = torch.nonzero(norms > 0).flatten()
-    n, d = len(kept), table.shape[1]
-    if n < 2:
-        raise ValueError(f"cosines need at least 2 non-zero rows, got {n}")
+    d = table.shape[1]
+    n = 0
     total = torch.zeros(d, dtype=torch.float64, device=table.device)
     gram = torch.zeros(d, d, dtype=torch.float64, device=table.device)
     for block in row_blocks(table):
-        unit = torch.nn.functional.normalize(block, dim=1, eps=1e-300)
+        unit = _unit(block)
+        n += int(torch.count_nonzero(unit.any(1)))
         total += unit.sum(0)
         gram.addmm_(unit.mT, unit)
+    if n < 2:
+        raise ValueError(f"cosines need at least 2 non-zero rows, got {n}")
     pairs = n * (n - 1)
     mean = (total.square().sum().item() - n) / pairs
     second = (gram.square().sum().item() - n) / pairs
+    return CosineMoments(mean, max(0.0, second - mean**2) ** 0.5)
+
+
+def cosine_summary(table: Tensor, sampling: Sampling) -> CosineSummary:
+    """Cosines between the rows of a table; zero rows are left out. Source: SPEC G4.
+
+    Extremes and percentiles come from the pairs of 5,000 random rows.
+    Raises ValueError for fewer than two non-zero rows.
+    """
+    moments = cosine_moments(table)
+    kept = torch.nonzero(row_norms(table) > 0).flatten()
     cosines = _sampled_cosines(table, kept, sampling)
     return CosineSummary(
-        mean=mean,
-        std=max(0.0, second - mean**2) ** 0.5,
+        moments=moments,
         sampled_mean=cosines.mean(dtype=torch.float64).item(),
-        lowest=cosines[0].item(),
-        highest=cosines[-1].item(),
+        lowest=cosines.min().item(),
+        highest=cosines.max().item(),
         percentiles=percentiles(cosines),
-        near={m: _share_between(cosines, m - 0.01, m + 0.01) for m in COSINE_MARKS},
+        near={m: _share_near(cosines, m) for m in COSINE_MARKS},
         nearest={m: cosines[(cosines - m).abs().argmin()].item() for m in COSINE_MARKS},
     )
 
@@ -145,14 +161,14 @@ class DistanceSummary:
 def distance_summary(table: Tensor, sampling: Sampling) -> DistanceSummary:
     """Distances between the pairs of up to 2,000 random rows. Source: SPEC G6."""
     rows = _random_rows(torch.arange(len(table)), DISTANCE_ROWS, sampling, "distance rows")
-    distances = torch.pdist(table[rows.to(table.device)].double()).cpu().sort().values
+    distances = torch.pdist(table[rows.to(table.device)].double()).cpu()
     if not len(distances):
         raise ValueError("distances need at least 2 rows")
     return DistanceSummary(
         mean=distances.mean().item(),
         std=distances.std(correction=0).item(),
-        lowest=distances[0].item(),
-        highest=distances[-1].item(),
+        lowest=distances.min().item(),
+        highest=distances.max().item(),
         percentiles=percentiles(distances),
         scale=table.shape[1] ** 0.5,
     )
@@ -187,7 +203,7 @@ def norm_summary(table: Tensor) -> NormSummary:
         lowest_row=int(norms.argmin()),
         highest=norms.max().item(),
         highest_row=int(norms.argmax()),
-        percentiles=percentiles(norms.sort().values),
+        percentiles=percentiles(norms),
         zero_rows=int((norms < 1e-6).sum()),
         mean_of_means=means.mean().item(),
         std_of_means=means.std(correction=0).item(),
@@ -211,7 +227,7 @@ class DigitSummary:
 
 
 def digit_summary(rows: Tensor) -> DigitSummary:
-    """Relation of |i − j| to the cosine of digits i and j. rows: [10, d], in order. Source: SPEC G7."""
+    """Relation of |i − j| to the cosine of digits i and j. rows: [10, d]. Source: SPEC G7."""
     if rows.shape[0] != 10:
         raise ValueError(f"ten digit rows are needed, got {rows.shape[0]}")
     cosines = cosine_matrix(rows)
@@ -240,7 +256,7 @@ class CategorySummary:
 def category_summary(
     table: Tensor, categories: Mapping[str, list[int]], global_mean: float
 ) -> CategorySummary:
-    """Coherence of named groups of rows; groups of fewer than three are left out. Source: SPEC G8."""
+    """Coherence of named groups of rows; those of fewer than three are left out. SPEC G8."""
     groups = {name: rows for name, rows in categories.items() if len(rows) >= 3}
     intra: dict[str, float] = {}
     centroids = []
@@ -259,27 +275,25 @@ def category_summary(
 
 def cosine_matrix(rows: Tensor) -> Tensor:
     """Cosines between all rows [n, d], as [n, n] float64 on the CPU; zero rows give zeros."""
-    unit = torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
+    unit = _unit(rows)
     return (unit @ unit.mT).cpu()
 
 
-def percentiles(ordered: Tensor) -> dict[float, float]:
-    """The percentiles of SPEC G4 of ascending values [n], by linear interpolation."""
-    last = len(ordered) - 1
-    result = {}
-    for p in PERCENTILES:
-        below = int(p * last)
-        above = min(below + 1, last)
-        share = p * last - below
-        result[p] = (ordered[below] * (1 - share) + ordered[above] * share).item()
-    return result
+def percentiles(values: Tensor) -> dict[float, float]:
+    """The percentiles of SPEC G4 of values [n], by linear interpolation."""
+    found = np.quantile(values.cpu().numpy(), PERCENTILES)
+    return dict(zip(PERCENTILES, found.tolist(), strict=True))
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
 
 
 def _sampled_cosines(table: Tensor, kept: Tensor, sampling: Sampling) -> Tensor:
     rows = _random_rows(kept, COSINE_ROWS, sampling, "cosine rows").to(table.device)
-    unit = torch.nn.functional.normalize(table[rows].double(), dim=1, eps=1e-300).float()
-    i, j = torch.triu_indices(len(rows), len(rows), 1)
-    return (unit @ unit.mT).cpu()[i, j].sort().values
+    unit = _unit(table[rows]).float()
+    upper = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
+    return (unit @ unit.mT)[upper].cpu()
 
 
 def _random_rows(rows: Tensor, count: int, sampling: Sampling, stream: str) -> Tensor:
@@ -287,6 +301,5 @@ def _random_rows(rows: Tensor, count: int, sampling: Sampling, stream: str) -> T
     return rows[order[:count]]
 
 
-def _share_between(ordered: Tensor, low: float, high: float) -> float:
-    edges = torch.searchsorted(ordered, torch.tensor([low, high], dtype=ordered.dtype))
-    return ((edges[1] - edges[0]).double() / len(ordered)).item()
+def _share_near(values: Tensor, mark: float) -> float:
+    return torch.count_nonzero((values - mark).abs() <= 0.01).item() / len(values)

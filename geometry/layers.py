@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class LayerCorrelation:
-    """Cosines [layers, layers] between the flattened weights of one role, and their null's scale."""
+    """Cosines [layers, layers] between the flattened weights of one role."""
 
     cosines: Tensor
     numel: int
@@ -59,7 +59,7 @@ class NormScale:
 
 
 def norm_scale(weight: Tensor, *, zero_centred: bool = False) -> NormScale:
-    """Statistics of a normalisation weight [d]; `zero_centred` ones scale by 1 + w. Source: SPEC W6."""
+    """Statistics of a normalisation weight [d]; `zero_centred` scales by 1 + w. SPEC W6."""
     scale = weight.double() + (1.0 if zero_centred else 0.0)
     return NormScale(
         size=scale.numel(),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from geometry.estimate import Estimate, exact
+from geometry.estimate import Estimate, normal
 
 DEAD_SHARE = 0.01
 WEAK_SHARE = 0.10
@@ -16,7 +16,7 @@ WEAK_SHARE = 0.10
 
 @dataclass(frozen=True, slots=True)
 class NeuronSummary:
-    """Importance relative to the layer's mean, and how many neurons fall under 1 % and 10 % of it."""
+    """How many neurons' importance is under 1 % and 10 % of the layer's mean; its std/mean."""
 
     neurons: int
     dead: int
@@ -47,12 +47,13 @@ def summarize(scores: Tensor) -> NeuronSummary:
     )
 
 
-def random_weak_share(up_columns: int, down_rows: int, gated: bool) -> Estimate:
-    """Expected share of weak neurons in a layer of Gaussian weights.
+def random_dead_share(up_columns: int, down_rows: int, gated: bool, neurons: int) -> Estimate:
+    """Share of dead neurons among `neurons` of Gaussian weights, with its 95 % interval.
 
     A row norm over n entries has std/mean ≈ 1/√(2n); importance is a product of two or three such
     norms, near normal for the widths in use. Source: SPEC W4.
     """
     variance = (2 if gated else 1) / (2 * up_columns) + 1 / (2 * down_rows)
-    share = 0.5 * math.erfc((1 - WEAK_SHARE) / math.sqrt(2 * variance))
-    return exact(share, "closed form")
+    share = 0.5 * math.erfc((1 - DEAD_SHARE) / math.sqrt(2 * variance))
+    spread = normal(share, math.sqrt(share / neurons), method="closed form")
+    return replace(spread, low=max(0.0, spread.low))

@@ -30,7 +30,10 @@ def cayley_menger_squared_volume(vertices: Tensor) -> Tensor:
     squared = (vertices.unsqueeze(-2) - vertices.unsqueeze(-3)).square().sum(-1)
     bordered = torch.nn.functional.pad(squared, (0, 1, 0, 1), value=1.0)
     bordered[..., -1, -1] = 0.0
-    return (-1) ** (k + 1) / (2**k * math.factorial(k) ** 2) * torch.linalg.det(bordered)
+    sign = 1 if k % 2 else -1
+    factor = sign / (2.0**k * math.factorial(k) ** 2)
+    determinant: Tensor = torch.linalg.det(bordered)
+    return factor * determinant
 
 
 def squared_volume(vertices: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def gram_matrix(matrix: Tensor) -> Tensor:
     matrix: [m, n], any float type. Returns [min, min] float64 on the matrix's device.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
-    size, length = wide.shape
+    size = wide.shape[0]
     gram = torch.zeros(size, size, dtype=torch.float64, device=matrix.device)
     for block in wide.split(max(1, _BLOCK_ELEMENTS // size), dim=1):
         block = block.double()
@@ -33,8 +33,8 @@ def singular_values(matrix: Tensor) -> Tensor:
     """Singular values, descending, float64 [min(m, n)] on the CPU.
 
     From the float64 Gram matrix, which leaves σ a relative error of ε (σ₁/σ)²; where the smallest
-    is under 1e-6 of the largest, from a float64 SVD. Raises ValueError unless the matrix has two dimensions and finite
-    entries. Source: SPEC W1.
+    is under 1e-6 of the largest, from a float64 SVD. Raises ValueError unless the matrix has two
+    dimensions and finite entries. Source: SPEC W1.
     """
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"a spectrum needs a non-empty matrix, got shape {tuple(matrix.shape)}")
@@ -44,7 +44,8 @@ def singular_values(matrix: Tensor) -> Tensor:
     values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0).sqrt()
     if values[-1] < _GRAM_RELIABLE * values[0]:
         values = torch.linalg.svdvals(matrix.double())
-    return values.cpu()
+    descending: Tensor = values.cpu()
+    return descending
 
 
 def stable_rank(values: Tensor) -> float:

@@ -56,7 +56,8 @@ def measure_model(
 ) -> list[Measurement]:
     """All claims of one model. What cannot be measured is a verdict, never an exception."""
     try:
-        model = Model(entry, device=device, download=download)
+        location = entry.source.locate(entry.id, download=download)
+        model = Model(entry.id, location, device)
     except (InputError, ModelUnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
     measured = [evaluate(claim, model, quantity(claim.id), settings) for claim in claims.values()]

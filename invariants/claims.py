@@ -73,8 +73,7 @@ def _claim(name: str, table: Any, file: Path) -> Claim:
         if not isinstance(table.get(key), kind):
             raise ClaimsError(f"{where}: needs {key}, a {kind.__name__}")
     for key, value in table.items():
-        kind = (_REQUIRED | _OPTIONAL).get(key)
-        if kind is None or not isinstance(value, kind):
+        if not isinstance(value, (_REQUIRED | _OPTIONAL).get(key, ())):
             raise ClaimsError(f"{where}: {key} = {value!r} is not understood")
     fields = dict(table)
     try:

@@ -48,10 +48,11 @@ def pytest_runtest_makereport(
     """Give a cell that has no value its verdict and its reason."""
     report = yield
     model = scheduling.model_of(item)
-    if model is None or call.excinfo is None or MEASUREMENT in item.stash:
+    error = None if call.excinfo is None else call.excinfo.value
+    # pytest's own outcomes (a skip, an exit) are no Exception.
+    if model is None or not isinstance(error, Exception) or MEASUREMENT in item.stash:
         return report
     settings = item.config.stash[SETTINGS]
-    error = call.excinfo.value
     measurement = verdicts.without_value(_claim_of(item), model, error, settings)
     item.stash[MEASUREMENT] = to_json(measurement)
     if measurement.fails:

@@ -55,9 +55,8 @@ def judge(
     verdict: Verdict = "measured"
     if asserted and margin is not None:
         verdict = "holds" if margin >= 0 else "violated"
-    measurement = Measurement(
-        **_identity(claim, model.id),
-        verdict=verdict,
+    measurement = dataclasses.replace(
+        _unmeasured(claim, model.id, verdict),
         value=value,
         band=None if band is None else _finite(band),
         stated=asserted,
@@ -87,8 +86,8 @@ def without_value(
         verdict, message = "not applicable", str(error)
     elif isinstance(error, ModelUnavailableError):
         verdict, message, command = "unavailable", error.reason, error.command
-    measurement = Measurement(
-        **_identity(claim, model_id), verdict=verdict, message=message, command=command
+    measurement = dataclasses.replace(
+        _unmeasured(claim, model_id, verdict), message=message, command=command
     )
     return _gate(measurement, settings)
 
@@ -104,7 +103,7 @@ def evaluate(
     try:
         finding = quantity(model, settings.sampling(claim, model.id))
         return judge(claim, model, finding, settings, time.perf_counter() - start)
-    except Exception as error:  # noqa: BLE001 (the verdict is "error", the others go on)
+    except Exception as error:
         return without_value(claim, model.id, error, settings)
 
 
@@ -128,15 +127,16 @@ def _gate(measurement: Measurement, settings: Settings) -> Measurement:
     return baseline.judge(settings.baseline.by_key().get(measurement.key), measurement)
 
 
-def _identity(claim: Claim, model: str) -> dict[str, str | int]:
-    return {
-        "model": model,
-        "claim": claim.id,
-        "version": claim.version,
-        "title": claim.title,
-        "statement": claim.statement,
-        "source": claim.source,
-    }
+def _unmeasured(claim: Claim, model: str, verdict: Verdict) -> Measurement:
+    return Measurement(
+        model=model,
+        claim=claim.id,
+        verdict=verdict,
+        version=claim.version,
+        title=claim.title,
+        statement=claim.statement,
+        source=claim.source,
+    )
 
 
 def _sentence(measurement: Measurement, band: Band) -> str:

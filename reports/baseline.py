@@ -80,7 +80,8 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
         return "vanished", [f"{new.claim}: was {_text(value)}, now has no value ({reason})"]
     if (old.version, old.design) != (new.version, new.design):
         return "not comparable", [
-            f"baseline: version {old.version}, {old.design}; now: version {new.version}, {new.design}"
+            f"baseline: version {old.version}, {old.design}; "
+            f"now: version {new.version}, {new.design}"
         ]
     noise = 2 * math.hypot(_half_width(value), _half_width(new.value))
     moves = list(_moved(new.claim, value.value, new.value.value, new.tolerance, noise))

@@ -53,8 +53,9 @@ def strip(parts: Mapping[str, float]) -> str:
         tall = usable * abs(value) / (scale_high - scale_low)
         top = zero - tall if value >= 0 else zero
         drawn.append(
-            f'<rect class="bar" x="{_PAD + index * step:.1f}" y="{top:.1f}" width="{step * 0.8:.1f}"'
-            f' height="{max(tall, 0.5):.1f}"><title>{escape(name)}: {value:.6g}</title></rect>'
+            f'<rect class="bar" x="{_PAD + index * step:.1f}" y="{top:.1f}"'
+            f' width="{step * 0.8:.1f}" height="{max(tall, 0.5):.1f}">'
+            f"<title>{escape(name)}: {value:.6g}</title></rect>"
         )
     drawn.append(f'<line class="axis" x1="{_PAD}" x2="{_WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>')
     return "".join(drawn) + "</svg>"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports import baseline, page
+from reports import baseline
 from reports.results import (
     Measurement,
     Results,
@@ -123,6 +123,8 @@ class Collector:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.measurements:
             return
+        from reports import page  # Jinja2 is not worth loading to collect tests
+
         terminalreporter.section("invariants")
         for line in page.text_summary(self.results):
             terminalreporter.write_line(line)
@@ -154,6 +156,8 @@ class Collector:
         return not narrowed and not any("::" in arg for arg in self.config.args)
 
     def _write(self) -> None:
+        from reports import page
+
         option, results = self.config.option, self.results
         if option.results:
             write_results(results, option.results)

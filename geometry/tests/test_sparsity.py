@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from geometry import controls, sparsity
 
-edges = [t for t in sparsity.THRESHOLDS] + [-t for t in sparsity.THRESHOLDS]
+edges = [sign * t for t in sparsity.THRESHOLDS for sign in (1, -1)]
 values = st.one_of(st.sampled_from(edges), st.floats(-1, 1, width=32))
 
 

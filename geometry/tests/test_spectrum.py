@@ -55,7 +55,8 @@ def test_known_spectra() -> None:
     assert identity.rank_90 == 9
     assert identity.condition == pytest.approx(1)
     line = spectrum.summarize(torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64))
-    assert (line.stable_rank, line.rank_90, line.active_fraction) == (1.0, 1, pytest.approx(1 / 3))
+    assert (line.stable_rank, line.rank_90) == (1.0, 1)
+    assert line.active_fraction == pytest.approx(1 / 3)
     nothing = spectrum.summarize(spectrum.singular_values(torch.zeros(3, 3)))
     assert nothing.stable_rank == 0.0
 

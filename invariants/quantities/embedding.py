@@ -112,7 +112,7 @@ def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
         f"{share:.0%} percentile": exact(value) for share, value in summary.percentiles.items()
     }
     return Finding(
-        estimate=exact(summary.mean),
+        estimate=exact(summary.moments.mean),
         design=_design(table),
         controls=(
             Named(
@@ -122,7 +122,7 @@ def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
             ),
         ),
         related=(
-            Named("std over pairs", exact(summary.std), "over all pairs"),
+            Named("std over pairs", exact(summary.moments.std), "over all pairs"),
             Named("5,000 sampled rows", exact(summary.sampled_mean), "the source's own estimate"),
             *(Named(name, value, "of sampled pairs") for name, value in marks.items()),
         ),
@@ -166,7 +166,7 @@ def category_lift(model: Model, sampling: Sampling) -> Finding:
     table = _table(model)
     vocabulary = _vocabulary(model)
     groups = {name: vocabulary.category(words) for name, words in CATEGORIES.items()}
-    mean = embedding.cosine_summary(table, sampling).mean
+    mean = embedding.cosine_moments(table).mean
     summary = embedding.category_summary(table, groups, mean)
     if not summary.lift:
         raise NotApplicableError("no category has three single-token words")

@@ -101,14 +101,12 @@ def dead_neurons(model: Model, sampling: Sampling) -> Finding:
     if not rows:
         raise NotApplicableError("no MLP was found among the weights")
     total = sum(row.summary.neurons for row in rows)
-    null = max(
-        (neurons.random_weak_share(row.inputs, row.outputs, row.gated) for row in rows),
-        key=lambda share: share.value,
-    )
+    first = rows[0]
+    null = neurons.random_dead_share(first.inputs, first.outputs, first.gated, total)
     return Finding(
         estimate=exact(sum(row.summary.dead for row in rows) / total),
         design=f"{total} neurons of {len(rows)} layers",
-        controls=(Named("random weights", null, "at most this share would be weak, none dead"),),
+        controls=(Named("random weights", null, "neurons of Gaussian weights of this width"),),
         related=(
             Named(
                 "weak",

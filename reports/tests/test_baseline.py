@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import baseline
+from reports.results import Measurement, Provenance, Results, Tolerance, Value
+
+OLD = Measurement(
+    "m",
+    "c",
+    "measured",
+    value=Value(0.5, 0.5, 0.5),
+    parts={"layer 0": 0.4, "layer 1": 0.6},
+    design="2 layers",
+    tolerance=Tolerance(0.01, 0.02, "why"),
+    provenance=Provenance(checkpoint="abc"),
+)
+
+
+def at(number: float, spread: float = 0.0, samples: int = 0) -> Value:
+    return Value(number, number - spread, number + spread, samples)
+
+
+@given(st.floats(-1, 1))
+def test_a_move_beyond_the_tolerance_regresses(move: float) -> None:
+    judged = baseline.judge(OLD, dataclasses.replace(OLD, value=at(0.5 + move)))
+    allowed = 0.01 + 0.02 * 0.5
+    if abs(abs(move) - allowed) > 1e-9:
+        assert judged.change == ("regressed" if abs(move) > allowed else "steady")
+    if judged.change == "regressed":
+        assert "c: 0.5 → " in judged.changes[0]
+        assert "tolerance 0.02 (why)" in judged.changes[0]
+
+
+@given(st.floats(0.001, 0.1), st.floats(0.001, 0.1), st.floats(-0.5, 0.5))
+def test_sampling_noise_widens_the_tolerance(old: float, new: float, move: float) -> None:
+    before = dataclasses.replace(OLD, value=at(0.5, old, 100), parts={})
+    after = dataclasses.replace(OLD, value=at(0.5 + move, new, 100), parts={})
+    allowed = 0.02 + 2 * (old**2 + new**2) ** 0.5
+    if abs(abs(move) - allowed) > 1e-9:
+        expected = "regressed" if abs(move) > allowed else "steady"
+        assert baseline.judge(before, after).change == expected
+
+
+def test_parts_are_gated_by_name() -> None:
+    moved = dataclasses.replace(OLD, parts={"layer 0": 0.4, "layer 1": 0.7})
+    judged = baseline.judge(OLD, moved)
+    assert judged.change == "regressed"
+    assert judged.changes == ("c, layer 1: 0.6 → 0.7, moved by +0.1; tolerance 0.022 (why)",)
+    assert (
+        baseline.judge(OLD, dataclasses.replace(OLD, parts={"layer 0": 0.4})).change == "vanished"
+    )
+
+
+def test_the_two_questions_stay_apart() -> None:
+    violated = dataclasses.replace(OLD, verdict="violated")
+    assert baseline.judge(violated, violated).change == "steady"
+    assert baseline.judge(violated, violated).fails
+    drifting = baseline.judge(OLD, dataclasses.replace(OLD, verdict="holds", value=at(0.9)))
+    assert (drifting.verdict, drifting.change) == ("holds", "regressed")
+
+
+def test_new_vanished_and_not_comparable() -> None:
+    assert baseline.judge(None, OLD).change == "new"
+    absent = dataclasses.replace(OLD, value=None, verdict="error", message="broke")
+    assert baseline.judge(None, absent).change is None
+    assert baseline.judge(OLD, absent).change == "vanished"
+    away = dataclasses.replace(OLD, value=None, verdict="unavailable")
+    assert baseline.judge(OLD, away).change == "not comparable"
+    assert not baseline.judge(OLD, away).fails
+    for change in ({"version": 2}, {"design": "3 layers"}):
+        assert baseline.judge(OLD, dataclasses.replace(OLD, **change)).change == "not comparable"
+
+
+@pytest.mark.parametrize(("checkpoint", "noted"), [("abc", True), ("other", False)])
+def test_a_moved_value_of_the_same_file_blames_the_environment(
+    checkpoint: str, noted: bool
+) -> None:
+    again = dataclasses.replace(OLD, value=at(0.501), provenance=Provenance(checkpoint=checkpoint))
+    judged = baseline.judge(OLD, again)
+    assert judged.change == "steady"
+    assert any("environment moved" in line for line in judged.changes) == noted
+
+
+def test_updates_and_what_nothing_measures() -> None:
+    stale = dataclasses.replace(OLD, claim="gone")
+    other = dataclasses.replace(OLD, model="elsewhere")
+    stored = Results((OLD, stale, other))
+    new = dataclasses.replace(OLD, value=at(0.7), change="regressed")
+    run = Results((new, dataclasses.replace(OLD, claim="extra")))
+    assert baseline.unmeasured(stored, run) == [
+        "gone [m]: in the baseline, but nothing in this run measures it"
+    ]
+    updated, lines = baseline.updated(stored, run, new_only=False)
+    assert updated.by_key()["m", "c"].value == at(0.7)
+    assert updated.by_key()["m", "c"].change is None
+    assert lines == ["c [m]: 0.5 → 0.7", "extra [m]: — → 0.5"]
+    kept, lines = baseline.updated(stored, run, new_only=True)
+    assert kept.by_key()["m", "c"].value == at(0.5)
+    assert lines == ["extra [m]: — → 0.5"]
+
+
+def test_comparison_of_two_files_shows_vanished_cells() -> None:
+    judged = baseline.compare(
+        Results((OLD, dataclasses.replace(OLD, claim="gone"))), Results((OLD,))
+    )
+    assert [(m.claim, m.change) for m in judged] == [("c", "steady"), ("gone", "vanished")]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from invariants import quantities
+from invariants.claims import Claim, ClaimsError, load_claims
+from reports.results import Tolerance
+
+ROOM = Path(quantities.__file__).parent.parent
+
+
+def test_claims_tests_and_quantities_are_one_to_one() -> None:
+    claims = set(load_claims())
+    tests = [
+        node.name.removeprefix("test_")
+        for file in ROOM.glob("test_*.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert sorted(tests) == sorted(claims)
+    assert all(callable(quantities.quantity(claim)) for claim in claims)
+    with pytest.raises(KeyError):
+        quantities.quantity("nothing")
+
+
+def test_bands_follow_the_statement() -> None:
+    claims = load_claims()
+    sparsity = claims["q_sparsity"]
+    assert sparsity.band_for("t5_base") == (0.9935, 0.9945)
+    assert sparsity.band_for("mine") == (0.9365, 1.0)
+    assert sparsity.asserted_for("t5_base", universal=False)
+    assert not sparsity.asserted_for("mine", universal=False)
+    assert sparsity.asserted_for("mine", universal=True)
+    assert claims["cross_layer_correlation"].asserted_for("mine", universal=False)
+    assert not claims["k_sparsity"].asserted_for("mine", universal=True)
+
+
+def test_claims_are_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "claims.toml"
+    file.write_text(VALID + "band = [0, inf]\n")
+    assert load_claims(file)["a"] == Claim(
+        "a", 1, "A", "Is.", "S1", Tolerance(0.1, 0.0, "why"), (0.0, float("inf"))
+    )
+
+
+VALID = (
+    "[a]\nversion = 1\ntitle = 'A'\nstatement = 'Is.'\nsource = 'S1'\n"
+    "tolerance = {absolute = 0.1, reason = 'why'}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no claims"),
+        ("[a\n", "not valid TOML"),
+        ("a = 1\n", "must be a table"),
+        (VALID.replace("version = 1\n", ""), "needs version, a int"),
+        (VALID.replace(", reason = 'why'", ""), "needs its reason"),
+        (VALID.replace("absolute", "absolut"), "tolerance"),
+        (VALID + "colour = 'red'\n", "not understood"),
+        (VALID + "band = [2, 1]\n", "a band is"),
+        (VALID + "band = [nan, 1]\n", "a band is"),
+        (VALID + "everywhere = true\n", "needs a band"),
+    ],
+)
+def test_malformed_claims_name_file_and_cause(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "claims.toml"
+    file.write_text(text)
+    with pytest.raises(ClaimsError, match=message) as raised:
+        load_claims(file)
+    assert str(file) in str(raised.value)

@@ -1,0 +1,192 @@
+"""pytest and `python -m`, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from fixtures.tests import tiny_models
+from reports.results import Measurement, read_results
+
+ROOT = Path(__file__).parent.parent
+# Nothing of the surrounding run may reach the inner one.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return run("pytest", "invariants", "-p", "no:cacheprovider", "--samples", 5000, *arguments)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    tiny_models.save_bert(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("t5")
+    tiny_models.save_t5(folder)
+    return folder
+
+
+def numbers(file: Path) -> dict[str, object]:
+    def kept(m: Measurement) -> object:
+        return m.verdict, m.value, m.controls, m.related, dict(m.parts), m.notes
+
+    return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
+
+
+def test_both_front_ends_give_the_same_numbers(tmp_path: Path) -> None:
+    first = claims("--model", "minilm_l6", "-q", "--results", tmp_path / "pytest.json")
+    assert first.returncode == 0, first.stdout
+    assert first.stdout.rstrip().endswith("1 of 1 models measured")
+    plain = run("invariants", "minilm_l6", "--samples", 5000, "--results", tmp_path / "plain.json")
+    assert plain.returncode == 0, plain.stderr
+    assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
+
+
+def test_local_models_are_measured_and_the_page_stands_alone(
+    tmp_path: Path, bert: Path, t5: Path
+) -> None:
+    page, data = tmp_path / "r.html", tmp_path / "r.json"
+    done = claims("--model", f"a={bert}", "--model", f"b={t5}", "--report", page, "--results", data)
+    assert done.returncode == 0, done.stdout
+    assert read_results(data).measured_models() == ["a", "b"]
+    html = page.read_text(encoding="utf-8")
+    for outside in ("http://", "https://", "src=", "<script", "@import", "url("):
+        assert outside not in html
+    rendered = run("reports", "render", data, "-o", tmp_path / "again.html")
+    assert rendered.returncode == 0, rendered.stderr
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
+    loads = {m.provenance.load for m in read_results(data).measurements if m.value}
+    assert len(loads) == 2
+
+
+def test_a_broken_model_is_an_error_and_the_others_go_on(tmp_path: Path, bert: Path) -> None:
+    data = tmp_path / "r.json"
+    done = claims(
+        "--model", f"bad={tmp_path / 'gone'}", "--model", f"good={bert}", "--results", data
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path / 'gone'}: no such file or folder" in done.stdout
+    results = read_results(data)
+    assert {m.verdict for m in results.of("bad")} == {"error"}
+    assert results.measured_models() == ["good"]
+    assert done.stdout.rstrip().endswith("1 of 2 models measured, 1 without a value: bad")
+
+
+def test_unavailable_models_are_skipped_unless_required(tmp_path: Path) -> None:
+    options = ("--model", "theirs=owner/nothing-here", "--results", tmp_path / "r.json")
+    assert claims(*options).returncode == 0
+    cell = read_results(tmp_path / "r.json").measurements[0]
+    assert cell.verdict == "unavailable"
+    assert cell.command == "pytest invariants --model theirs --download"
+    for required in ("any", "all", "theirs"):
+        failed = claims(*options, "--require-models", required)
+        assert failed.returncode == 1
+        assert "--require-models" in failed.stdout
+
+
+def test_gate_from_the_command_line(tmp_path: Path, t5: Path) -> None:
+    file = tmp_path / "baseline.json"
+    model = ("--model", f"mine={t5}", "--baseline", file)
+    missing = claims(*model)
+    assert missing.returncode == 4
+    assert "baseline.json: not a readable results file" in missing.stderr
+    assert claims(*model, "--update-baseline").returncode == 0
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert {m["model"] for m in written["measurements"]} == {"mine"}
+    same = claims(*model, "--seed", 3)
+    assert same.returncode == 0, same.stdout
+    kept = file.read_bytes()
+    tensors = load_file(t5 / "model.safetensors")
+    tensors["encoder.block.1.layer.0.SelfAttention.v.weight"] *= 3
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    save_file(tensors, changed / "model.safetensors")
+    (changed / "config.json").write_bytes((t5 / "config.json").read_bytes())
+    moved = claims(
+        "--model", f"mine={changed}", "--baseline", file, "--results", tmp_path / "new.json"
+    )
+    assert moved.returncode == 1
+    assert "regressed: v_sparsity, encoder layer 1 self_attn_v" in moved.stdout
+    assert file.read_bytes() == kept
+    compared = run("reports", "compare", file, tmp_path / "new.json")
+    assert compared.returncode == 1
+    assert "regressed  v_sparsity [mine]" in compared.stdout
+
+
+def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Path) -> None:
+    file = tmp_path / "baseline.json"
+    option = ("--baseline", file, "--update-baseline-new-only")
+    assert claims("--model", f"a={bert}", *option).returncode == 0
+    before = read_results(file).by_key()
+    assert (
+        claims("--model", f"a={bert}", "--model", f"b={t5}", "--seed", 5, *option).returncode == 0
+    )
+    after = read_results(file).by_key()
+    assert {model for model, _ in after} == {"a", "b"}
+    assert all(after[key] == cell for key, cell in before.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "t5_smal"], "did you mean t5_small"),
+        (["--models", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["--device", "tpu"], "use auto, cpu, cuda"),
+        (["--claims", "some"], "invalid choice"),
+        (["--samples", "1"], "--samples"),
+        (["--seed", "-1"], "--seed"),
+        (["--tolerance", "pentachoron=1"], "no such claim"),
+        (["--tolerance", "q_sparsity=x"], "use CLAIM=NUMBER"),
+        (["--tolerance", "q_sparsity=nan"], "finite"),
+        (["--update-baseline"], "needs --baseline"),
+        (["--require-models", "t5_larg"], "not part of this run: t5_larg"),
+        (["--report", "."], "is a folder"),
+    ],
+)
+def test_wrong_options_are_usage_errors(options: list[str], message: str) -> None:
+    done = run("pytest", "invariants", "--collect-only", "-q", *options)
+    assert done.returncode == 4
+    assert message in done.stderr
+
+
+def test_collecting_imports_neither_torch_nor_transformers() -> None:
+    script = (
+        "import sys, pytest;"
+        "code = pytest.main(['invariants', '--collect-only', '-q', '-p', 'no:cacheprovider']);"
+        "heavy = {'torch', 'transformers', 'scipy', 'nltk', 'jinja2'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy or code else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_options_stand_under_one_heading() -> None:
+    shown = run("pytest", "--help").stdout
+    _, _, after = shown.partition("geometric invariants of transformer checkpoints")
+    for option in ("--model", "--download", "--claims", "--baseline", "--report", "--tolerance"):
+        assert f"\n  {option}" in after
