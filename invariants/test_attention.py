@@ -16,5 +16,9 @@ def test_self_attention_qk_balance(model: Model, sampling: Sampling, measure: Me
     measure(quantities.attention.self_attention_qk_balance(model, sampling))
 
 
+def test_cross_attention_qk_balance(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.attention.cross_attention_qk_balance(model, sampling))
+
+
 def test_head_signed_mass(model: Model, sampling: Sampling, measure: Measure) -> None:
     measure(quantities.attention.head_signed_mass(model, sampling))

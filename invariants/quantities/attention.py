@@ -7,7 +7,6 @@ import statistics
 from fixtures.model import Model
 from fixtures.survey import AttentionRow
 from geometry import controls
-from geometry.attention import HeadSigns
 from geometry.estimate import Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
 
@@ -18,26 +17,31 @@ def self_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
     return _balance(model, "self_attn")
 
 
+def cross_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
+    """Mean over decoder layers of the positive share of sym(W_q W_kᵀ), cross-attention."""
+    del sampling
+    return _balance(model, "cross_attn")
+
+
 def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
     """Mean over heads of Σe/Σ|e| of sym(W_{q,h}ᵀ W_{k,h}): how much a head attends to likeness."""
-    rows = _rows(model, "self_attn")
-    heads = model.layout.heads
-    if heads is None:
+    rows = [row for row in _rows(model, "self_attn") if row.heads]
+    if not rows:
         raise NotApplicableError("the config names no attention heads")
-    masses = {_part(row): statistics.fmean(h.signed_mass for h in row.heads) for row in rows}
-    every = [head for row in rows for head in row.heads]
+    first, count = rows[0], sum(len(row.heads) for row in rows)
+    total = sum(head.signed_mass for row in rows for head in row.heads)
     return Finding(
-        estimate=exact(statistics.fmean(head.signed_mass for head in every)),
-        design=f"{len(every)} heads of {heads.head_dim}",
+        estimate=exact(total / count),
+        design=f"{count} heads of {first.head_dim}",
         controls=(
             Named(
                 "random heads",
-                controls.random_signed_mass(heads.head_dim, _width(model), len(every), sampling),
+                controls.random_signed_mass(first.head_dim, first.width, count, sampling),
                 "heads of Gaussian weights",
             ),
         ),
-        parts=masses,
-        notes=_sylvester(every, heads.head_dim, _width(model)),
+        parts={_part(row): statistics.fmean(h.signed_mass for h in row.heads) for row in rows},
+        notes=_sylvester(rows),
     )
 
 
@@ -71,13 +75,14 @@ def _described(row: AttentionRow) -> tuple[Named, ...]:
     )
 
 
-def _sylvester(heads: list[HeadSigns], head_dim: int, width: int) -> tuple[str, ...]:
-    if 2 * head_dim > width:
+def _sylvester(rows: list[AttentionRow]) -> tuple[str, ...]:
+    thin = [(row, head) for row in rows if 2 * row.head_dim <= row.width for head in row.heads]
+    if not thin:
         return ()
-    balanced = sum(head.signs.positive == head.signs.negative == head_dim for head in heads)
+    balanced = sum(h.signs.positive == h.signs.negative == row.head_dim for row, h in thin)
     return (
-        f"{balanced} of {len(heads)} heads have exactly {head_dim} positive and {head_dim} negative"
-        " eigenvalues: Sylvester's law gives any weights that balance, trained or not",
+        f"{balanced} of {len(thin)} heads have as many positive as negative eigenvalues, one per"
+        " dimension: Sylvester's law gives any weights that balance, trained or not",
     )
 
 
@@ -90,7 +95,3 @@ def _rows(model: Model, kind: str) -> list[AttentionRow]:
 
 def _part(row: AttentionRow) -> str:
     return f"{row.stack} layer {row.layer}"
-
-
-def _width(model: Model) -> int:
-    return model.layout.having("self_attn_q")[0].shape[1]

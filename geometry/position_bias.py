@@ -1,0 +1,60 @@
+"""Relative position biases [buckets, heads]: which heads look near, far, or neither (SPEC W7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from geometry.estimate import Estimate, normal
+
+_EDGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BiasHead:
+    """One head's bias: its range, share of non-increasing steps, trend, and where it peaks."""
+
+    amplitude: float
+    non_increasing: float
+    bucket_correlation: float
+    peak: int
+    kind: Literal["local", "global", "mixed"]
+
+
+def bias_heads(bias: Tensor) -> list[BiasHead]:
+    """Every head of a bias table. bias: [buckets, heads], at least 6 buckets. Source: SPEC W7.
+
+    A head is local if its peak bucket is among the first three, global if among the last three,
+    else mixed. Raises ValueError for fewer buckets.
+    """
+    buckets = bias.shape[0]
+    if bias.ndim != 2 or buckets < 2 * _EDGE:
+        raise ValueError(f"a bias table is [buckets ≥ 6, heads], got {list(bias.shape)}")
+    return [_head(column) for column in bias.double().cpu().mT]
+
+
+def random_mixed_heads(buckets: int, heads: int) -> Estimate:
+    """How many of `heads` heads are mixed when every bucket is as likely to be the peak."""
+    share = 1 - 2 * _EDGE / buckets
+    found = normal(heads * share, (heads * share * (1 - share)) ** 0.5, method="binomial")
+    return Estimate(found.value, max(0.0, found.low), min(float(heads), found.high), 0, "binomial")
+
+
+def _head(column: Tensor) -> BiasHead:
+    buckets = len(column)
+    peak = int(column.argmax())
+    first_half = column[: buckets // 2]
+    index = torch.arange(buckets, dtype=torch.float64)
+    constant = column.max() == column.min()
+    return BiasHead(
+        amplitude=(column.max() - column.min()).item(),
+        non_increasing=(first_half.diff() <= 0).double().mean().item(),
+        bucket_correlation=0.0
+        if constant
+        else torch.corrcoef(torch.stack([index, column]))[0, 1].item(),
+        peak=peak,
+        kind="local" if peak < _EDGE else "global" if peak >= buckets - _EDGE else "mixed",
+    )

@@ -1,0 +1,18 @@
+"""Claims on relative position biases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_decoder_position_crystallization(
+    model: Model, sampling: Sampling, measure: Measure
+) -> None:
+    measure(quantities.position.decoder_position_crystallization(model, sampling))
