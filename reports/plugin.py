@@ -153,7 +153,7 @@ class Collector:
         """Whether every claim of every selected model took part."""
         option = self.config.option
         narrowed = option.keyword or option.markexpr or option.maxfail
-        return not narrowed and not any("::" in arg for arg in self.config.args)
+        return not narrowed and not any(".py" in argument for argument in self.config.args)
 
     def _write(self) -> None:
         from reports import page
