@@ -125,7 +125,8 @@ def cosine_moments(table: Tensor) -> CosineMoments:
 def cosine_summary(table: Tensor, sampling: Sampling) -> CosineSummary:
     """Cosines between the rows of a table; zero rows are left out. Source: SPEC G4.
 
-    Extremes and percentiles come from the pairs of 5,000 random rows.
+    Extremes and percentiles come from the pairs of 5,000 random rows; of fewer, where fewer draws
+    are asked for.
     Raises ValueError for fewer than two non-zero rows.
     """
     moments = cosine_moments(table)
@@ -298,7 +299,7 @@ def _sampled_cosines(table: Tensor, kept: Tensor, sampling: Sampling) -> Tensor:
 
 def _random_rows(rows: Tensor, count: int, sampling: Sampling, stream: str) -> Tensor:
     order = torch.randperm(len(rows), generator=sampling.generator(stream))
-    return rows[order[:count]]
+    return rows[order[: min(count, sampling.samples // 10)]]
 
 
 def _share_near(values: Tensor, mark: float) -> float:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import scipy.special
 import torch
 from torch import Tensor
 
@@ -89,6 +90,18 @@ def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
         max(numerator.samples, denominator.samples),
         "delta method",
     )
+
+
+def predicted(draws: Sequence[float], method: str = "prediction interval") -> Estimate:
+    """Mean of a few like numbers, with the interval that a further one falls into.
+
+    mean ± t s √(1 + 1/n), t being Student's 97.5 % quantile of n − 1 degrees: exact for normal
+    numbers. Raises ValueError if n < 2.
+    """
+    x = _draws(torch.tensor(draws, dtype=torch.float64))
+    centre, n = x.mean().item(), len(x)
+    reach = float(scipy.special.stdtrit(n - 1, 0.975)) * x.std().item() * math.sqrt(1 + 1 / n)
+    return Estimate(centre, centre - reach, centre + reach, 0, f"{method}, {n} seeds")
 
 
 def quantile_interval(draws: Tensor, value: float, method: str) -> Estimate:

@@ -10,8 +10,7 @@ from fixtures.errors import InputError, ModelUnavailableError
 from fixtures.model import Model, resolve_device
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
-from invariants.quantities import quantity
-from invariants.verdicts import DEFAULT_SAMPLES, Settings, evaluate, without_value
+from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
 from reports import page
 from reports.results import Measurement, latest, write_atomically, write_results
 
@@ -26,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"invariants: {error}", file=sys.stderr)
         return 2
     settings = Settings(
-        seed=options.seed, samples=options.samples, universal=options.claims == "universal"
+        seed=options.seed,
+        samples=options.samples,
+        twins=options.twins,
+        universal=options.claims == "universal",
     )
     claims = load_claims()
     results = latest(
@@ -60,7 +62,7 @@ def measure_model(
         model = Model(entry.id, location, device)
     except (InputError, ModelUnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
-    measured = [evaluate(claim, model, quantity(claim.id), settings) for claim in claims.values()]
+    measured = [evaluate(claim, model, settings) for claim in claims.values()]
     model.release()
     return measured
 
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--claims", choices=("stated", "universal"), default="stated")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
+    parser.add_argument("--twins", type=int, default=DEFAULT_TWINS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=Path, metavar="FILE.html")
     parser.add_argument("--results", type=Path, metavar="FILE.json")

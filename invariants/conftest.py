@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = Settings(
         seed=config.getoption("--seed"),
         samples=config.getoption("--samples") or DEFAULT_SAMPLES,
+        twins=config.getoption("--twins"),
         universal=config.getoption("--claims") == "universal",
         tolerances=tolerances,
         baseline=config.stash[BASELINE],

@@ -7,7 +7,8 @@ import importlib.metadata
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from fixtures.errors import InputError, ModelUnavailableError
 from invariants.claims import Band, Claim
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities import quantity
 from reports import baseline
 from reports.results import Measurement, Provenance, Reference, Results, Tolerance, Value, Verdict
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SAMPLES = 100_000
 _REFINEMENTS = 16
+DEFAULT_TWINS = 5
+_TWIN_SAMPLES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Settings:
     seed: int = 0
     samples: int = DEFAULT_SAMPLES
     universal: bool = False
+    twins: int = DEFAULT_TWINS
     tolerances: Mapping[str, float] = field(default_factory=dict)
     baseline: Results | None = None
 
@@ -64,6 +69,7 @@ def judge(
         controls=tuple(map(_reference, finding.controls)),
         related=tuple(map(_reference, finding.related)),
         discriminates=_discriminates(finding),
+        twin=_twin(claim, model, settings),
         parts=dict(finding.parts),
         notes=finding.notes + _straddling(finding.estimate, band),
         design=finding.design,
@@ -73,6 +79,19 @@ def judge(
     if band is not None:
         measurement = dataclasses.replace(measurement, message=_sentence(measurement, band))
     return _gate(measurement, settings)
+
+
+def _twin(claim: Claim, model: Model, settings: Settings) -> Value | None:
+    """The same quantity over the model's random twins: mean, and where a further one would lie."""
+    from geometry.estimate import Sampling, predicted
+
+    samples = min(settings.samples, _TWIN_SAMPLES)
+    draws = []
+    for twin in model.twins(settings.twins):
+        with suppress(NotApplicableError):
+            found = quantity(claim.id)(twin, Sampling(settings.seed, samples, samples))
+            draws.append(found.estimate.value)
+    return _value(predicted(draws)) if len(draws) > 1 else None
 
 
 def without_value(
@@ -92,16 +111,11 @@ def without_value(
     return _gate(measurement, settings)
 
 
-def evaluate(
-    claim: Claim,
-    model: Model,
-    quantity: Callable[[Model, Sampling], Finding],
-    settings: Settings,
-) -> Measurement:
+def evaluate(claim: Claim, model: Model, settings: Settings) -> Measurement:
     """Measure and judge one claim on one model; errors become the cell's verdict."""
     start = time.perf_counter()
     try:
-        finding = quantity(model, settings.sampling(claim, model.id))
+        finding = quantity(claim.id)(model, settings.sampling(claim, model.id))
         return judge(claim, model, finding, settings, time.perf_counter() - start)
     except Exception as error:
         return without_value(claim, model.id, error, settings)

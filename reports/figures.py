@@ -17,6 +17,8 @@ def interval(measurement: Measurement) -> str:
         return ""
     rows = [("measured", measurement.value, "value")]
     rows += [(control.name, control.value, "control") for control in measurement.controls]
+    if measurement.twin is not None:
+        rows.append(("random twins", measurement.twin, "control"))
     scale = _Scale.over(
         [edge for _, v, _ in rows for edge in (v.low, v.value, v.high)]
         + [edge for edge in measurement.band or () if edge is not None]

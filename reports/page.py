@@ -52,6 +52,7 @@ def render(results: Results) -> str:
         counts=_counts(results.measurements),
         ledger=ledger(results),
         changed=[m for m in results.measurements if m.change not in (None, "steady")],
+        twinned=[m for m in shown if any(c.twin for c in results.of(m))],
         judged=any(m.change for m in results.measurements),
     )
 
@@ -99,7 +100,21 @@ def ledger(results: Results) -> list[LedgerRow]:
 
 
 def reading(measurement: Measurement) -> str:
-    """What the control says of the value, in words."""
+    """What the control and the random twins say of the value, in words."""
+    return f"{_control_reading(measurement)} {_twin_reading(measurement)}".strip()
+
+
+def _twin_reading(measurement: Measurement) -> str:
+    twin = measurement.twin
+    if measurement.tells_trained is None or twin is None:
+        return ""
+    shown = f"{_number(twin.value)}, {_number(twin.low)} – {_number(twin.high)}"
+    if measurement.tells_trained:
+        return f"Tells trained from random: random twins show {shown}."
+    return f"Random twins show it too: {shown}."
+
+
+def _control_reading(measurement: Measurement) -> str:
     if measurement.value is None or measurement.discriminates is None:
         return ""
     control = measurement.controls[0]

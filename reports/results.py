@@ -72,7 +72,9 @@ class Provenance:
 class Measurement:
     """One cell of model × claim: two verdicts, the value and everything it rests on.
 
-    `parts` are exact values by layer or role, gated like the value. `design` names definition,
+    `twin` is the same quantity of the same architecture randomly initialised: mean over seeds and
+    the interval that a further one falls into. `parts` are exact values by layer or role, gated
+    like the value. `design` names definition,
     shape and sampling; values of different designs are not comparable.
     """
 
@@ -90,6 +92,7 @@ class Measurement:
     controls: tuple[Reference, ...] = ()
     related: tuple[Reference, ...] = ()
     discriminates: bool | None = None
+    twin: Value | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     design: str = ""
@@ -107,6 +110,13 @@ class Measurement:
     @property
     def is_measured(self) -> bool:
         return self.value is not None
+
+    @property
+    def tells_trained(self) -> bool | None:
+        """Whether the value lies where no random twin's does; None without twins."""
+        if self.value is None or self.twin is None:
+            return None
+        return self.value.high < self.twin.low or self.twin.high < self.value.low
 
     @property
     def fails(self) -> bool:
@@ -167,8 +177,9 @@ def from_json(content: Mapping[str, Any]) -> Measurement:
         )
     for name in ("notes", "changes"):
         fields[name] = tuple(fields.get(name, ()))
-    if fields.get("value") is not None:
-        fields["value"] = Value(**fields["value"])
+    for name in ("value", "twin"):
+        if fields.get(name) is not None:
+            fields[name] = Value(**fields[name])
     if fields.get("band") is not None:
         low, high = fields["band"]
         fields["band"] = (low, high)

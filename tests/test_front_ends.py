@@ -27,7 +27,17 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return run("pytest", "invariants", "-p", "no:cacheprovider", "--samples", 5000, *arguments)
+    return run(
+        "pytest",
+        "invariants",
+        "-p",
+        "no:cacheprovider",
+        "--samples",
+        5000,
+        "--twins",
+        1,
+        *arguments,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +65,16 @@ def test_both_front_ends_give_the_same_numbers(tmp_path: Path) -> None:
     first = claims("--model", "minilm_l6", "-q", "--results", tmp_path / "pytest.json")
     assert first.returncode == 0, first.stdout
     assert first.stdout.rstrip().endswith("1 of 1 models measured")
-    plain = run("invariants", "minilm_l6", "--samples", 5000, "--results", tmp_path / "plain.json")
+    plain = run(
+        "invariants",
+        "minilm_l6",
+        "--samples",
+        5000,
+        "--twins",
+        1,
+        "--results",
+        tmp_path / "plain.json",
+    )
     assert plain.returncode == 0, plain.stderr
     assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
 

@@ -20,7 +20,7 @@ from invariants.verdicts import Settings, failure_line
 from reports.results import Measurement, Results, latest
 
 CLAIMS = load_claims()
-QUICK = Settings(samples=20_000)
+QUICK = Settings(samples=20_000, twins=0)
 
 
 def measure(entry: ModelEntry, settings: Settings = QUICK) -> dict[str, Measurement]:
@@ -92,6 +92,15 @@ def test_random_models_show_what_the_nulls_predict(tmp_path: Path, family: str) 
     # BERT's padding row is zero: it moves the CV of a small table by more than its interval.
     assert cv.value == pytest.approx(null.value, rel=0.03)
     assert found["digit_distance_correlation"].verdict == "not applicable"
+
+
+def test_training_is_told_from_its_own_random_beginning() -> None:
+    found = measure(select_models(["t5_tiny"])["t5_tiny"], Settings(samples=20_000, twins=3))
+    assert all(cell.verdict in {"measured", "holds"} for cell in found.values())
+    assert all(cell.twin is not None for cell in found.values())
+    assert found["pentachoron_cv"].tells_trained
+    assert found["embedding_participation_ratio"].tells_trained
+    assert found["cross_layer_correlation"].tells_trained is False
 
 
 def test_claims_fail_only_for_models_they_are_stated_for(tmp_path: Path) -> None:

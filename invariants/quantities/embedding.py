@@ -123,7 +123,11 @@ def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
         ),
         related=(
             Named("std over pairs", exact(summary.moments.std), "over all pairs"),
-            Named("5,000 sampled rows", exact(summary.sampled_mean), "the source's own estimate"),
+            Named(
+                "sampled rows",
+                exact(summary.sampled_mean),
+                "the source's own estimate, of 5,000 rows",
+            ),
             *(Named(name, value, "of sampled pairs") for name, value in marks.items()),
         ),
         notes=tuple(

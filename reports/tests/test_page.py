@@ -68,6 +68,21 @@ def test_the_reading_is_in_words() -> None:
     assert page.reading(Measurement("m", "c", "error")) == ""
 
 
+def test_random_twins_are_shown_beside_the_value() -> None:
+    apart = measured(0.9, twin=Value(0.5, 0.4, 0.6))
+    alike = measured(0.9, twin=Value(0.85, 0.8, 0.895))
+    assert apart.tells_trained is True
+    assert alike.tells_trained is False
+    assert "Tells trained from random: random twins show 0.5, 0.4 – 0.6." in page.reading(apart)
+    assert "Random twins show it too: 0.85" in page.reading(alike)
+    assert "random twins" in figures.interval(apart)
+    for cell, sign in ((apart, "≠"), (alike, "=")):
+        text = " ".join(Balanced(page.render(Results((cell,)))).text)
+        assert "Trained or random" in text
+        assert text.count(sign) > page.render(Results((measured(0.9),))).count(f">{sign}<")
+    assert "Trained or random" not in page.render(Results((measured(0.9),)))
+
+
 def test_text_summary_names_failures() -> None:
     violated = Measurement("m", "c", "violated", stated=True, message="claimed 1, measured 2")
     lines = page.text_summary(Results((violated,)))

@@ -32,6 +32,7 @@ measurements = st.builds(
     claim=st.text(min_size=1, max_size=5),
     verdict=st.sampled_from(["holds", "violated", "measured", "not applicable", "error"]),
     value=st.none() | values,
+    twin=st.none() | values,
     band=st.none() | st.tuples(st.none() | finite, st.none() | finite),
     controls=st.lists(st.builds(Reference, st.text(), values, st.text())).map(tuple),
     parts=st.dictionaries(st.text(), finite, max_size=3),
