@@ -19,6 +19,9 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
 
 
+QUICK = ("--samples", 5000, "--twins", 0)
+
+
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *map(str, arguments)]
     return subprocess.run(
@@ -56,25 +59,17 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def numbers(file: Path) -> dict[str, object]:
     def kept(m: Measurement) -> object:
-        return m.verdict, m.value, m.controls, m.related, dict(m.parts), m.notes
+        return m.verdict, m.value, m.twin, m.controls, m.related, dict(m.parts), m.notes
 
     return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
 
 
 def test_both_front_ends_give_the_same_numbers(tmp_path: Path) -> None:
-    first = claims("--model", "minilm_l6", "-q", "--results", tmp_path / "pytest.json")
+    twinned = ("--samples", 5000, "--twins", 2)
+    first = claims("--model", "t5_tiny", "-q", *twinned, "--results", tmp_path / "pytest.json")
     assert first.returncode == 0, first.stdout
     assert first.stdout.rstrip().endswith("1 of 1 models measured")
-    plain = run(
-        "invariants",
-        "minilm_l6",
-        "--samples",
-        5000,
-        "--twins",
-        1,
-        "--results",
-        tmp_path / "plain.json",
-    )
+    plain = run("invariants", "t5_tiny", *twinned, "--results", tmp_path / "plain.json")
     assert plain.returncode == 0, plain.stderr
     assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
 

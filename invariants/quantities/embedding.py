@@ -126,7 +126,7 @@ def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
             Named(
                 "sampled rows",
                 exact(summary.sampled_mean),
-                "the source's own estimate, of 5,000 rows",
+                "the source's way: 5,000 rows",
             ),
             *(Named(name, value, "of sampled pairs") for name, value in marks.items()),
         ),
