@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -35,6 +36,12 @@ def column_moments(table: Tensor) -> tuple[Tensor, Tensor]:
     mean = torch.stack([block.sum(0) for block in row_blocks(table)]).sum(0) / len(table)
     squares = torch.stack([(block - mean).square().sum(0) for block in row_blocks(table)]).sum(0)
     return mean.cpu(), (squares / len(table)).sqrt().cpu()
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """Frobenius norm of a − b, accumulated in float64 over row blocks."""
+    blocks = zip(row_blocks(a), row_blocks(b), strict=True)
+    return math.sqrt(sum((x - y).square().sum().item() for x, y in blocks))
 
 
 def covariance(table: Tensor) -> Tensor:
@@ -74,6 +81,18 @@ def covariance_spectrum(table: Tensor) -> CovarianceSpectrum:
     """Spectrum of the covariance of a table's rows. Source: SPEC G3."""
     eigenvalues = torch.linalg.eigvalsh(covariance(table)).flip(0).clamp_min(0).cpu()
     return CovarianceSpectrum(eigenvalues)
+
+
+def row_cosines(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of every row of a [n, d] with the same row of b [n, d] → [n] float64.
+
+    A zero row gives 0. Raises ValueError if the shapes differ.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"rows of {list(a.shape)} and {list(b.shape)} do not pair up")
+    return torch.cat(
+        [(_unit(x) * _unit(y)).sum(1) for x, y in zip(row_blocks(a), row_blocks(b), strict=True)]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from fixtures.errors import InputError, ModelUnavailableError
-from fixtures.model import Model, resolve_device
+from fixtures.model import Model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
 from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
@@ -35,7 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
         measurement
         for entry in entries.values()
         for measurement in measure_model(
-            entry, claims, settings, device=str(device), download=options.download
+            entry,
+            claims,
+            settings,
+            device=str(device),
+            dtype=options.dtype,
+            download=options.download,
         )
     )
     for measurement in results.measurements:
@@ -54,12 +59,13 @@ def measure_model(
     settings: Settings,
     *,
     device: str = "cpu",
+    dtype: str = "float32",
     download: bool = False,
 ) -> list[Measurement]:
     """All claims of one model. What cannot be measured is a verdict, never an exception."""
     try:
         location = entry.source.locate(entry.id, download=download)
-        model = Model(entry.id, location, device)
+        model = Model(entry.id, location, device, resolve_dtype(dtype))
     except (InputError, ModelUnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
     measured = [evaluate(claim, model, settings) for claim in claims.values()]
@@ -83,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--claims", choices=("stated", "universal"), default="stated")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
     parser.add_argument("--twins", type=int, default=DEFAULT_TWINS)
     parser.add_argument("--seed", type=int, default=0)

@@ -16,6 +16,18 @@ def test_q_sparsity(model: Model, sampling: Sampling, measure: Measure) -> None:
     measure(quantities.weights.q_sparsity(model, sampling))
 
 
+def test_encoder_q_sparsity(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.weights.encoder_q_sparsity(model, sampling))
+
+
+def test_decoder_q_sparsity(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.weights.decoder_q_sparsity(model, sampling))
+
+
+def test_cross_q_sparsity(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.weights.cross_q_sparsity(model, sampling))
+
+
 def test_k_sparsity(model: Model, sampling: Sampling, measure: Measure) -> None:
     measure(quantities.weights.k_sparsity(model, sampling))
 

@@ -30,17 +30,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return run(
-        "pytest",
-        "invariants",
-        "-p",
-        "no:cacheprovider",
-        "--samples",
-        5000,
-        "--twins",
-        1,
-        *arguments,
-    )
+    return run("pytest", "invariants", "-p", "no:cacheprovider", *QUICK, *arguments)
 
 
 @pytest.fixture(scope="module")

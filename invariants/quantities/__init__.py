@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from fixtures.model import Model
     from geometry.estimate import Sampling
     from invariants.finding import Finding
-    from invariants.quantities import attention, embedding, layers, position, weights
+    from invariants.quantities import attention, embedding, layers, position, terrain, weights
 
     Quantity = Callable[[Model, Sampling], Finding]
 
-__all__ = ["attention", "embedding", "layers", "position", "weights"]
+__all__ = ["attention", "embedding", "layers", "position", "terrain", "weights"]
 
 
 def __getattr__(name: str) -> object:

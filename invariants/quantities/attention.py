@@ -59,9 +59,24 @@ def _balance(model: Model, kind: str) -> Finding:
                 "eigenvalues of a random product balance at one half",
             ),
         ),
-        related=tuple(named for row in (rows[0], rows[-1]) for named in _described(row)),
+        related=(*_trend(rows), *(named for row in rows for named in _described(row))),
         parts=fractions,
     )
+
+
+def _trend(rows: list[AttentionRow]) -> tuple[Named, ...]:
+    """How the manifold changes from the first layer of a stack to its last."""
+    found = []
+    for stack in dict.fromkeys(row.stack for row in rows):
+        forms = [row.output for row in rows if row.stack == stack]
+        first, last = forms[0], forms[-1]
+        for name, change in (
+            ("balance", last.signs.positive_fraction - first.signs.positive_fraction),
+            ("stable rank", last.stable_rank - first.stable_rank),
+            ("asymmetry", last.symmetry_deviation - first.symmetry_deviation),
+        ):
+            found.append(Named(f"{stack}: change of {name}", exact(change), "first → last layer"))
+    return tuple(found)
 
 
 def _described(row: AttentionRow) -> tuple[Named, ...]:

@@ -16,6 +16,7 @@ from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
 
 _RELATED_SAMPLES = 50_000
+_CONTROL_NUMBERS = 20_000_000  # that a control draws at most, whatever the width
 
 
 def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
@@ -58,7 +59,8 @@ def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
     isotropic = exact(controls.gaussian_pentachoron_mean(table.shape[1], spread))
     modest = _modest(sampling)
     generator = modest.generator("per-dimension Gaussian")
-    anisotropic = controls.per_dimension_gaussian_volumes(stds, modest.samples // 5, generator)
+    count = max(1_000, min(modest.samples // 5, _CONTROL_NUMBERS // (5 * len(stds))))
+    anisotropic = controls.per_dimension_gaussian_volumes(stds, count, generator)
     return Finding(
         estimate=estimate.ratio(mean, isotropic),
         design=_design(table),

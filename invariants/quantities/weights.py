@@ -16,21 +16,39 @@ SPARSE = 0.1
 
 
 def q_sparsity(model: Model, sampling: Sampling) -> Finding:
-    """Share of query weights with |w| < 0.1."""
+    """Share of self-attention's query weights with |w| < 0.1."""
     del sampling
-    return _sparsity(model, "self_attn_q", "cross_attn_q")
+    return _sparsity(model, "self_attn_q")
+
+
+def encoder_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+    """The same, of the encoder's layers alone."""
+    del sampling
+    return _sparsity(model, "self_attn_q", stack="encoder")
+
+
+def decoder_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+    """The same, of the decoder's layers alone."""
+    del sampling
+    return _sparsity(model, "self_attn_q", stack="decoder")
+
+
+def cross_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+    """Share of cross-attention's query weights with |w| < 0.1."""
+    del sampling
+    return _sparsity(model, "cross_attn_q")
 
 
 def k_sparsity(model: Model, sampling: Sampling) -> Finding:
-    """Share of key weights with |w| < 0.1."""
+    """Share of self-attention's key weights with |w| < 0.1."""
     del sampling
-    return _sparsity(model, "self_attn_k", "cross_attn_k")
+    return _sparsity(model, "self_attn_k")
 
 
 def v_sparsity(model: Model, sampling: Sampling) -> Finding:
-    """Share of value weights with |w| < 0.1."""
+    """Share of self-attention's value weights with |w| < 0.1."""
     del sampling
-    return _sparsity(model, "self_attn_v", "cross_attn_v")
+    return _sparsity(model, "self_attn_v")
 
 
 def weight_sparsity(model: Model, sampling: Sampling) -> Finding:
@@ -126,10 +144,10 @@ def dead_neurons(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def _sparsity(model: Model, *roles: Role) -> Finding:
-    rows = [row for row in _matrices(model) if row.weight.role in roles]
+def _sparsity(model: Model, role: Role, stack: str = "") -> Finding:
+    rows = [r for r in _matrices(model) if r.weight.role == role and stack in ("", r.weight.stack)]
     if not rows:
-        raise NotApplicableError(f"no {' or '.join(roles)} was found among the weights")
+        raise NotApplicableError(f"no {f'{stack} {role}'.strip()} was found among the weights")
     groups = list(dict.fromkeys((row.weight.stack, row.weight.role) for row in rows))
     return Finding(
         estimate=exact(_pooled(rows, SPARSE)),

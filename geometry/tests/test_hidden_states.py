@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.spatial.distance
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geometry.hidden_states import averaged, layer_summary
+
+
+@given(st.integers(2, 20), st.integers(1, 30), st.integers(0, 1000))
+def test_summary_is_scipys(positions: int, d: int, seed: int) -> None:
+    states = torch.randn(positions, d, generator=torch.Generator().manual_seed(seed)) * 3
+    found = layer_summary(states)
+    rows = states.double().numpy()
+    cosines = 1 - scipy.spatial.distance.pdist(rows, "cosine")
+    norms = np.linalg.norm(rows, axis=1)
+    assert found.norm_mean == pytest.approx(norms.mean(), rel=1e-12)
+    assert found.norm_std == pytest.approx(norms.std(), abs=1e-12)
+    assert found.cosine_mean == pytest.approx(cosines.mean(), abs=1e-12)
+    assert found.cosine_std == pytest.approx(cosines.std(), abs=1e-7)
+
+
+def test_average_over_texts() -> None:
+    one, two = layer_summary(torch.eye(3)), layer_summary(torch.ones(2, 4))
+    both = averaged([one, two])
+    assert (both.norm_mean, both.cosine_mean) == (1.5, 0.5)
+
+
+def test_one_position_has_no_cosine() -> None:
+    with pytest.raises(ValueError, match="at least 2 positions"):
+        layer_summary(torch.ones(1, 4))

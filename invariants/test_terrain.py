@@ -1,0 +1,32 @@
+"""Claims on forward passes and on the model as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_layer_evolution(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.terrain.layer_evolution(model, sampling))
+
+
+def test_encoder_decoder_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.terrain.encoder_decoder_cosine(model, sampling))
+
+
+def test_special_token_norm(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.terrain.special_token_norm(model, sampling))
+
+
+def test_embedding_head_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.terrain.embedding_head_cosine(model, sampling))
+
+
+def test_embedding_parameter_share(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.terrain.embedding_parameter_share(model, sampling))
