@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fixtures.errors import InputError, ModelUnavailableError
+from fixtures.errors import InputError, UnavailableError
 from fixtures.model import Model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
@@ -66,7 +66,7 @@ def measure_model(
     try:
         location = entry.source.locate(entry.id, download=download)
         model = Model(entry.id, location, device, resolve_dtype(dtype))
-    except (InputError, ModelUnavailableError) as error:
+    except (InputError, UnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
     measured = [evaluate(claim, model, settings) for claim in claims.values()]
     model.release()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fixtures.errors import InputError, ModelUnavailableError
+from fixtures.errors import InputError, UnavailableError
 from invariants.claims import Band, Claim
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities import quantity
@@ -103,7 +103,7 @@ def without_value(
     command = ""
     if isinstance(error, NotApplicableError):
         verdict, message = "not applicable", str(error)
-    elif isinstance(error, ModelUnavailableError):
+    elif isinstance(error, UnavailableError):
         verdict, message, command = "unavailable", error.reason, error.command
     measurement = dataclasses.replace(
         _unmeasured(claim, model_id, verdict), message=message, command=command

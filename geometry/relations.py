@@ -1,0 +1,227 @@
+"""How the geometry of token representations follows the relations of a taxonomy (SPEC R3 – R7).
+
+Pairs of synsets share synsets, so their cosines are not independent: intervals come from deleting
+groups of synsets (a jackknife over the nodes of the pairs), not from the number of pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geometry.estimate import Z95, Estimate
+
+BANDS = ((0.9, 1.0), (0.5, 0.9), (0.25, 0.5), (0.1, 0.25), (0.05, 0.1), (0.0, 0.05))
+CLOSE, FAR = 0.25, 0.10
+GROUPS = 20
+CHAIN_STEPS = 10
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of words by their places i, j, and their taxonomic similarity; those without dropped."""
+
+    first: Tensor
+    second: Tensor
+    similarity: Tensor
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def draw_pairs(words: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """`count` random pairs of distinct words of 0 … words − 1, each [≤ count] int64.
+
+    Drawn with replacement; a word paired with itself is dropped. Raises ValueError below two words.
+    """
+    if words < 2:
+        raise ValueError(f"pairs need at least 2 words, got {words}")
+    drawn = torch.randint(words, (2, count), generator=generator)
+    first, second = drawn[:, drawn[0] != drawn[1]]
+    return first, second
+
+
+def related_pairs(first: Tensor, second: Tensor, similarity: Tensor) -> Pairs:
+    """The pairs that have a similarity above zero (NaN is none)."""
+    kept = similarity > 0
+    return Pairs(first[kept], second[kept], similarity[kept])
+
+
+def unit_rows(rows: Tensor) -> Tensor:
+    """Rows [n, d] in float32 at unit length; a zero row stays zero."""
+    rows = rows.float()
+    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
+    return rows / norms.clamp_min(1e-30).float()
+
+
+def pair_cosines(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Cosines of pairs of unit rows [n, d], [pairs] float64.
+
+    Through all n² where the pairs are that many, else pair by pair.
+    """
+    if len(unit) ** 2 <= 32 * len(first):
+        cosines = (unit @ unit.mT).flatten()
+        return cosines.index_select(0, first * len(unit) + second).double()
+    blocks = zip(first.split(_BLOCK), second.split(_BLOCK), strict=True)
+    return torch.cat([(unit[i] * unit[j]).sum(1).double() for i, j in blocks])
+
+
+def ranks(x: Tensor) -> Tensor:
+    """Ranks of x [n] from 1, ties sharing their mean rank, float64."""
+    _, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()
+    return (last - (counts - 1) / 2)[inverse]
+
+
+def pearson(x: Tensor, y: Tensor) -> float:
+    """Correlation of x and y [n], in float64; NaN where one of them is constant."""
+    x, y = x.double() - x.double().mean(), y.double() - y.double().mean()
+    scale = (x.square().sum() * y.square().sum()).sqrt()
+    return ((x * y).sum() / scale).item() if scale > 0 else math.nan
+
+
+def spearman(x: Tensor, y: Tensor) -> float:
+    """Rank correlation of x and y [n], ties sharing their mean rank."""
+    return pearson(ranks(x), ranks(y))
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How cosines follow taxonomic similarity: correlations, bands, gradient.
+
+    `bands` holds, from the closest on, the count and the mean cosine (NaN of none).
+    """
+
+    pearson: Estimate
+    spearman: Estimate
+    gradient: Estimate
+    bands: tuple[tuple[int, float], ...]
+
+
+def alignment(pairs: Pairs, cosines: Tensor, words: int) -> Alignment:
+    """Alignment of cosines [pairs] with the similarity of pairs among `words` words.
+
+    Source: SPEC R3, R4.
+    """
+    x, y = pairs.similarity.double(), cosines.double()
+    close, far = (x >= CLOSE).double(), (x < FAR).double()
+    product = _moments(x, y)
+    ranked = _moments(ranks(x), ranks(y))
+    sides = torch.stack([close, close * y, far, far * y], 1)
+    total = torch.cat([product, ranked, sides], 1)
+    found = jackknife(
+        total,
+        pairs,
+        words,
+        lambda s: torch.stack(
+            [
+                _correlation(s[..., :6]),
+                _correlation(s[..., 6:12]),
+                s[..., 13] / s[..., 12] - s[..., 15] / s[..., 14],
+            ]
+        ),
+    )
+    return Alignment(*found, bands=banded(x, y))
+
+
+def lift(pairs: Pairs, encoder: Tensor, static: Tensor, words: int) -> Estimate:
+    """Pearson of the encoder's cosines less that of the static ones, on the same pairs."""
+    x = pairs.similarity.double()
+    total = torch.cat([_moments(x, encoder.double()), _moments(x, static.double())], 1)
+    (found,) = jackknife(
+        total,
+        pairs,
+        words,
+        lambda s: (_correlation(s[..., :6]) - _correlation(s[..., 6:]))[None],
+    )
+    return found
+
+
+def banded(similarity: Tensor, cosines: Tensor) -> tuple[tuple[int, float], ...]:
+    """Count and mean cosine in each of the bands of similarity."""
+    found = []
+    for low, high in BANDS:
+        inside = (similarity >= low) & ((similarity < high) | (high == 1.0))
+        count = int(inside.sum())
+        found.append((count, cosines[inside].mean().item() if count else math.nan))
+    return tuple(found)
+
+
+def jackknife(
+    rows: Tensor, pairs: Pairs, words: int, statistic: Callable[[Tensor], Tensor]
+) -> list[Estimate]:
+    """Statistics of the summed rows [pairs, k], with intervals from deleting groups of words.
+
+    `statistic` maps sums [..., k] to [statistics, ...]. Leaving one of 20 groups of words out leaves
+    out every pair that touches it; the spread of the results times 19/20 · (sum of squares) is the
+    variance (Efron's jackknife, over nodes).
+    """
+    group = torch.arange(words) % GROUPS
+    cell = group[pairs.first] * GROUPS + group[pairs.second]
+    sums = torch.zeros(GROUPS * GROUPS, rows.shape[1], dtype=torch.float64)
+    sums.index_add_(0, cell, rows)
+    table = sums.view(GROUPS, GROUPS, -1)
+    total = table.sum((0, 1))
+    own = table.diagonal().mT
+    without = total - table.sum(0) - table.sum(1) + own
+    values, deleted = statistic(total), statistic(without)
+    spread = deleted - deleted.mean(1, keepdim=True)
+    errors = (spread.square().sum(1) * (GROUPS - 1) / GROUPS).sqrt()
+    method = f"jackknife over {GROUPS} groups of words"
+    return [
+        Estimate(value, value - Z95 * error, value + Z95 * error, len(pairs), method)
+        for value, error in zip(values.tolist(), errors.tolist(), strict=True)
+    ]
+
+
+def hypernym_chains(first_hypernym: Tensor, starts: Tensor, place: Tensor) -> Tensor:
+    """Chains of matched synsets upwards, [chains, 11] int64 of places, padded by −1.
+
+    From each start the first hypernym is followed ten times; `place` [synsets] gives a synset's
+    place among the matched, −1 where it is not. Column 0 is the start; chains of fewer than three
+    are left out. Source: SPEC R6.
+    """
+    current, chains = starts.clone(), torch.full((len(starts), CHAIN_STEPS + 1), -1)
+    chains[:, 0] = place[starts]
+    length = torch.ones(len(starts), dtype=torch.int64)
+    for _ in range(CHAIN_STEPS):
+        current = torch.where(current >= 0, first_hypernym[current], -1)
+        found = torch.where(current >= 0, place[current], -1)
+        at = torch.nonzero(found >= 0).flatten()
+        chains[at, length[at]] = found[at]
+        length[at] += 1
+    return chains[length >= 3]
+
+
+def chain_cosines(unit: Tensor, chains: Tensor) -> Tensor:
+    """Cosines of the chains' starts with their ancestors, [chains, 10]; NaN where there is none."""
+    cosines = torch.full(chains[:, 1:].shape, torch.nan, dtype=torch.float64)
+    chain, position = torch.nonzero(chains[:, 1:] >= 0, as_tuple=True)
+    ends = chains[chain, position + 1]
+    cosines[chain, position] = (unit[chains[chain, 0]] * unit[ends]).sum(1).double()
+    return cosines
+
+
+def intra_cosines(unit: Tensor, members: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Mean cosine between the members of each category, of unit rows. Source: SPEC R7."""
+    found = {}
+    for name, rows in members.items():
+        own = unit[torch.tensor(rows)].double()
+        n = len(rows)
+        found[name] = ((own.sum(0).square().sum() - own.square().sum()) / (n * (n - 1))).item()
+    return found
+
+
+def _moments(x: Tensor, y: Tensor) -> Tensor:
+    x, y = x - x.mean(), y - y.mean()  # of the size of the spread, so that no digits cancel
+    return torch.stack([torch.ones_like(x), x, y, x * x, y * y, x * y], 1)
+
+
+def _correlation(sums: Tensor) -> Tensor:
+    n, x, y, xx, yy, xy = sums.unbind(-1)
+    return (n * xy - x * y) / ((n * xx - x * x) * (n * yy - y * y)).sqrt()
