@@ -24,7 +24,7 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of words by their places i, j, and their taxonomic similarity; those without dropped."""
+    """Pairs of words by their places, and their taxonomic similarity; those without are dropped."""
 
     first: Tensor
     second: Tensor
@@ -42,8 +42,8 @@ def draw_pairs(words: int, count: int, generator: torch.Generator) -> tuple[Tens
     if words < 2:
         raise ValueError(f"pairs need at least 2 words, got {words}")
     drawn = torch.randint(words, (2, count), generator=generator)
-    first, second = drawn[:, drawn[0] != drawn[1]]
-    return first, second
+    kept = drawn[:, drawn[0] != drawn[1]]
+    return kept[0], kept[1]
 
 
 def related_pairs(first: Tensor, second: Tensor, similarity: Tensor) -> Pairs:
@@ -56,7 +56,8 @@ def unit_rows(rows: Tensor) -> Tensor:
     """Rows [n, d] in float32 at unit length; a zero row stays zero."""
     rows = rows.float()
     norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float64)
-    return rows / norms.clamp_min(1e-30).float()
+    unit: Tensor = rows / norms.clamp_min(1e-30).float()
+    return unit
 
 
 def pair_cosines(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -65,10 +66,14 @@ def pair_cosines(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
     Through all n² where the pairs are that many, else pair by pair.
     """
     if len(unit) ** 2 <= 32 * len(first):
-        cosines = (unit @ unit.mT).flatten()
-        return cosines.index_select(0, first * len(unit) + second).double()
-    blocks = zip(first.split(_BLOCK), second.split(_BLOCK), strict=True)
-    return torch.cat([(unit[i] * unit[j]).sum(1).double() for i, j in blocks])
+        cosines: Tensor = (unit @ unit.mT).flatten()
+        picked: Tensor = cosines.index_select(0, first * len(unit) + second)
+        return picked.double()
+    dots: list[Tensor] = [
+        (unit[i] * unit[j]).sum(1).double()
+        for i, j in zip(first.split(_BLOCK), second.split(_BLOCK), strict=True)
+    ]
+    return torch.cat(dots)
 
 
 def ranks(x: Tensor) -> Tensor:
@@ -126,7 +131,8 @@ def alignment(pairs: Pairs, cosines: Tensor, words: int) -> Alignment:
             ]
         ),
     )
-    return Alignment(*found, bands=banded(x, y))
+    pearsons, spearmans, gradient = found
+    return Alignment(pearsons, spearmans, gradient, banded(x, y))
 
 
 def lift(pairs: Pairs, encoder: Tensor, static: Tensor, words: int) -> Estimate:
@@ -157,9 +163,9 @@ def jackknife(
 ) -> list[Estimate]:
     """Statistics of the summed rows [pairs, k], with intervals from deleting groups of words.
 
-    `statistic` maps sums [..., k] to [statistics, ...]. Leaving one of 20 groups of words out leaves
-    out every pair that touches it; the spread of the results times 19/20 · (sum of squares) is the
-    variance (Efron's jackknife, over nodes).
+    `statistic` maps sums [..., k] to [statistics, ...]. Leaving out one of 20 groups of words
+    leaves out every pair that touches it; 19/20 of the results' sum of squares about their mean
+    is the variance (Efron's jackknife, over nodes).
     """
     group = torch.arange(words) % GROUPS
     cell = group[pairs.first] * GROUPS + group[pairs.second]

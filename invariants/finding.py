@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reports.results import Figure
+
 if TYPE_CHECKING:
     from geometry.estimate import Estimate
 
@@ -37,4 +39,5 @@ class Finding:
     controls: tuple[Named, ...] = ()
     related: tuple[Named, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()

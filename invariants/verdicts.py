@@ -71,6 +71,7 @@ def judge(
         discriminates=_discriminates(finding),
         twin=_twin(claim, model, settings),
         parts=dict(finding.parts),
+        figures=finding.figures,
         notes=finding.notes + _straddling(finding.estimate, band),
         design=finding.design,
         tolerance=_tolerance(claim, settings),

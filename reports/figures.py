@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from reports.results import Measurement, Value
+from reports.results import Figure, Measurement, Value
 
 _WIDTH, _ROW, _LABEL, _PAD = 640, 22, 190, 10
 
@@ -61,6 +61,91 @@ def strip(parts: Mapping[str, float]) -> str:
         )
     drawn.append(f'<line class="axis" x1="{_PAD}" x2="{_WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>')
     return "".join(drawn) + "</svg>"
+
+
+def figure(drawn: Figure) -> str:
+    """Lines over numbers or labels, or a heat map whose rows are the series."""
+    return _heatmap(drawn) if drawn.kind == "heatmap" else _lines(drawn)
+
+
+def _lines(drawn: Figure) -> str:
+    x = [float(v) if isinstance(v, (int, float)) else i for i, v in enumerate(drawn.x)]
+    shown = [v for values in drawn.series.values() for v in values if v is not None]
+    if not shown or not x:
+        return ""
+    scale = _Scale.over([*x, *drawn.marks.values()])
+    low, high = min(shown), max(shown)
+    span = (high - low) or max(abs(high), 1e-6)
+    plot, top = 150, 24 + 16 * len(drawn.series)
+
+    def y(value: float) -> float:
+        return top + plot * (1 - (value - low) / span)
+
+    parts = [_open(top + plot + 26, drawn.title), _heading(drawn.title)]
+    for name, place in drawn.marks.items():
+        at = f"{scale.x(place):.1f}"
+        parts.append(
+            f'<line class="mark" x1="{at}" x2="{at}" y1="{top}" y2="{top + plot}">'
+            f"<title>{escape(name)}: {place:.6g}</title></line>"
+        )
+    for index, (name, values) in enumerate(drawn.series.items()):
+        points = [(scale.x(a), y(b), b) for a, b in zip(x, values, strict=False) if b is not None]
+        style = f"s{index % 6}"
+        line = " ".join(f"{a:.1f},{b:.1f}" for a, b, _ in points)
+        parts.append(f'<polyline class="{style}" points="{line}"/>')
+        parts += [
+            f'<circle class="dot {style}" cx="{a:.1f}" cy="{b:.1f}" r="3">'
+            f"<title>{escape(name)}: {value:.6g}</title></circle>"
+            for a, b, value in points
+        ]
+        legend = 30 + 16 * index
+        parts.append(
+            f'<line class="{style}" x1="{_LABEL}" x2="{_LABEL + 18}" y1="{legend}" y2="{legend}"/>'
+            f'<text x="{_LABEL + 24}" y="{legend + 4}">{escape(name)}</text>'
+        )
+    parts += [
+        f'<text x="0" y="{y(edge) + 4:.1f}">{edge:.4g}</text>'
+        for edge in dict.fromkeys((high, low))
+    ]
+    parts += _labelled(drawn, scale, x, top + plot + 8)
+    return "".join(parts) + "</svg>"
+
+
+def _labelled(drawn: Figure, scale: _Scale, x: list[float], y: float) -> list[str]:
+    if all(isinstance(v, (int, float)) for v in drawn.x):
+        return scale.axis(y)
+    return [
+        f'<text class="tick" x="{scale.x(place):.1f}" y="{y + 8}">{escape(str(label))}</text>'
+        for place, label in zip(x, drawn.x, strict=True)
+    ]
+
+
+def _heatmap(drawn: Figure) -> str:
+    shown = [abs(v) for values in drawn.series.values() for v in values if v is not None]
+    if not shown:
+        return ""
+    largest = max(shown) or 1.0
+    wide = min(26.0, (_WIDTH - _LABEL - _PAD) / max(1, len(drawn.x)))
+    tall = 18.0
+    parts = [_open(30 + tall * len(drawn.series), drawn.title), _heading(drawn.title)]
+    for row, (name, values) in enumerate(drawn.series.items()):
+        top = 24 + tall * row
+        parts.append(f'<text x="0" y="{top + 13:.1f}">{escape(name)}</text>')
+        for column, (label, value) in enumerate(zip(drawn.x, values, strict=False)):
+            if value is None:
+                continue
+            colour = "--measured" if value >= 0 else "--moved"
+            parts.append(
+                f'<rect class="cell" x="{_LABEL + column * wide:.1f}" y="{top:.1f}"'
+                f' width="{wide:.1f}" height="{tall:.1f}"'
+                f' style="fill: var({colour}); fill-opacity: {abs(value) / largest:.3f}">'
+                f"<title>{escape(name)}, {escape(str(label))}: {value:.6g}</title></rect>"
+            )
+    return "".join(parts) + "</svg>"
+
+
+def _heading(title: str) -> str:
+    return f'<text x="0" y="14">{escape(title)}</text>'
 
 
 class _Scale:

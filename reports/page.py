@@ -149,6 +149,7 @@ def _environment() -> Environment:
         size=_size,
         reading=reading,
         interval=lambda m: Markup(figures.interval(m)),  # noqa: S704 (escaped where it is drawn)
+        figure=lambda drawn: Markup(figures.figure(drawn)),  # noqa: S704
         strip=lambda parts: Markup(figures.strip(parts)),  # noqa: S704
     )
     environment.globals["glyphs"] = _GLYPHS

@@ -42,6 +42,20 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """Numbers to draw: `series` over `x`, as lines, or as the rows of a heat map.
+
+    `x` holds numbers or labels; `marks` are named places on it. None is a gap.
+    """
+
+    title: str
+    kind: Literal["lines", "heatmap"]
+    x: tuple[float | str, ...]
+    series: Mapping[str, tuple[float | None, ...]]
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Tolerance:
     """How far a value may move from its baseline, beyond sampling noise, and why that far."""
 
@@ -94,6 +108,7 @@ class Measurement:
     discriminates: bool | None = None
     twin: Value | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     design: str = ""
     tolerance: Tolerance = Tolerance()
@@ -175,6 +190,7 @@ def from_json(content: Mapping[str, Any]) -> Measurement:
             Reference(item["name"], Value(**item["value"]), item["meaning"])
             for item in fields.get(name, ())
         )
+    fields["figures"] = tuple(_figure(item) for item in fields.get("figures", ()))
     for name in ("notes", "changes"):
         fields[name] = tuple(fields.get(name, ()))
     for name in ("value", "twin"):
@@ -189,6 +205,13 @@ def from_json(content: Mapping[str, Any]) -> Measurement:
     if measurement.verdict not in get_args(Verdict):
         raise ValueError(f"unknown verdict {measurement.verdict!r}")
     return measurement
+
+
+def _figure(content: Mapping[str, Any]) -> Figure:
+    fields = dict(content)
+    fields["x"] = tuple(fields["x"])
+    fields["series"] = {name: tuple(values) for name, values in fields["series"].items()}
+    return Figure(**fields)
 
 
 def write_results(results: Results, file: Path) -> None:

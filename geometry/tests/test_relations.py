@@ -97,5 +97,5 @@ def test_chains_follow_the_first_hypernym_through_the_matched() -> None:
 def test_intra_cosines_are_over_pairs() -> None:
     unit = relations.unit_rows(torch.randn(6, 5, generator=torch.Generator().manual_seed(1)))
     found = relations.intra_cosines(unit, {"a": [0, 2, 5]})
-    pairs = [unit[0] @ unit[2], unit[0] @ unit[5], unit[2] @ unit[5]]
-    assert found["a"] == pytest.approx((sum(pairs) / 3).item(), abs=1e-6)
+    pairs = torch.stack([unit[0] @ unit[2], unit[0] @ unit[5], unit[2] @ unit[5]])
+    assert found["a"] == pytest.approx(pairs.mean().item(), abs=1e-6)

@@ -10,11 +10,19 @@ if TYPE_CHECKING:
     from fixtures.model import Model
     from geometry.estimate import Sampling
     from invariants.finding import Finding
-    from invariants.quantities import attention, embedding, layers, position, terrain, weights
+    from invariants.quantities import (
+        attention,
+        embedding,
+        layers,
+        position,
+        relations,
+        terrain,
+        weights,
+    )
 
     Quantity = Callable[[Model, Sampling], Finding]
 
-__all__ = ["attention", "embedding", "layers", "position", "terrain", "weights"]
+__all__ = ["attention", "embedding", "layers", "position", "relations", "terrain", "weights"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,7 @@ from fixtures.vocabulary import Vocabulary
 from geometry import controls, embedding, estimate, simplex
 from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from reports.results import Figure
 
 _RELATED_SAMPLES = 50_000
 _CONTROL_NUMBERS = 20_000_000  # that a control draws at most, whatever the width
@@ -163,6 +164,14 @@ def digit_distance_correlation(model: Model, sampling: Sampling) -> Finding:
             Named("|i − j| = 1", exact(summary.adjacent), "mean cosine of neighbours"),
             Named("|i − j| > 1", exact(summary.distant), "mean cosine of the others"),
             Named("gap", exact(summary.gap), "difference of the two"),
+        ),
+        figures=(
+            Figure(
+                "cosines of the digits",
+                "heatmap",
+                tuple("0123456789"),
+                {str(i): tuple(row) for i, row in enumerate(summary.cosines.tolist())},
+            ),
         ),
     )
 

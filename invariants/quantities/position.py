@@ -7,6 +7,7 @@ from fixtures.model import Model
 from geometry import position_bias
 from geometry.estimate import Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from reports.results import Figure
 
 
 def decoder_position_crystallization(model: Model, sampling: Sampling) -> Finding:
@@ -16,8 +17,9 @@ def decoder_position_crystallization(model: Model, sampling: Sampling) -> Findin
     if not tables:
         raise NotApplicableError("the decoder has no relative position bias")
     weight = tables[0]
+    bias = weight.cut.take(model.checkpoint.read(weight.tensor))
     try:
-        heads = position_bias.bias_heads(weight.cut.take(model.checkpoint.read(weight.tensor)))
+        heads = position_bias.bias_heads(bias)
     except ValueError as error:
         file = model.checkpoint.tensors[weight.tensor].file
         raise CheckpointError(f"{file}: {weight.tensor}: {error}") from error
@@ -38,6 +40,14 @@ def decoder_position_crystallization(model: Model, sampling: Sampling) -> Findin
             *(
                 Named(f"head {i}: amplitude", exact(head.amplitude), f"{head.kind}, {head.peak}")
                 for i, head in enumerate(heads)
+            ),
+        ),
+        figures=(
+            Figure(
+                "bias by bucket",
+                "heatmap",
+                tuple(map(str, range(len(bias)))),
+                {f"head {i}": tuple(row) for i, row in enumerate(bias.double().mT.tolist())},
             ),
         ),
     )

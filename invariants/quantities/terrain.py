@@ -12,6 +12,7 @@ from geometry import embedding
 from geometry.estimate import Estimate, Sampling, exact, mean, normal
 from geometry.hidden_states import averaged, layer_summary
 from invariants.finding import Finding, Named, NotApplicableError
+from reports.results import Figure
 
 _HEADED = (
     "ForConditionalGeneration",
@@ -45,6 +46,10 @@ def layer_evolution(model: Model, sampling: Sampling) -> Finding:
             )
         ),
         parts={name: layer.cosine_mean for name, layer in zip(names, layers, strict=True)},
+        figures=(
+            _by_layer("norm of a token, by layer", [layer.norm_mean for layer in layers]),
+            _by_layer("cosine between positions, by layer", [x.cosine_mean for x in layers]),
+        ),
     )
 
 
@@ -196,6 +201,10 @@ def _random_directions(model: Model, count: int) -> Named:
     width = model.loaded.module.config.hidden_size
     null: Estimate = normal(0.0, (width * count) ** -0.5, method="closed form")
     return Named("random directions", null, "states that point anywhere alike")
+
+
+def _by_layer(title: str, values: list[float]) -> Figure:
+    return Figure(title, "lines", tuple(map(float, range(len(values)))), {"mean": tuple(values)})
 
 
 def _frobenius(table: torch.Tensor) -> float:

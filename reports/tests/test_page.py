@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import figures, page
-from reports.results import Measurement, Provenance, Reference, Results, Value
+from reports.results import Figure, Measurement, Provenance, Reference, Results, Value
 
-VOID = {"meta", "br", "rect", "line", "circle"}
+VOID = {"meta", "br", "line", "circle", "polyline"}
 NULL = Reference("random", Value(0.5, 0.4, 0.6), "weights at random")
 
 
@@ -112,6 +113,36 @@ def test_figures_are_well_formed(
     for svg in (figures.interval(measurement), figures.strip(parts)):
         assert "nan" not in svg
         Balanced(svg)
+
+
+@given(
+    st.sampled_from(["lines", "heatmap"]),
+    st.lists(numbers, max_size=5) | st.lists(st.text("ab<&", max_size=3), max_size=5),
+    st.dictionaries(st.text("ab<&", max_size=3), st.lists(st.none() | numbers, max_size=5)),
+    st.dictionaries(st.text("ab<&", max_size=3), numbers, max_size=2),
+)
+def test_drawings_are_well_formed(
+    kind: Literal["lines", "heatmap"],
+    x: list[float | str],
+    series: dict[str, list[float | None]],
+    marks: dict[str, float],
+) -> None:
+    drawn = Figure(
+        "<t>",
+        kind,
+        tuple(x),
+        {name: tuple(v) for name, v in series.items()},
+        marks,
+    )
+    svg = figures.figure(drawn)
+    assert "nan" not in svg
+    Balanced(svg)
+
+
+def test_a_drawing_names_its_series_and_marks() -> None:
+    drawn = Figure("sweep", "lines", (0.0, 0.5), {"a": (1.0, 2.0)}, {"constant": 0.29154})
+    text = " ".join(Balanced(page.render(Results((measured(0.9, figures=(drawn,)),)))).text)
+    assert all(shown in text for shown in ("sweep", "a: 2", "constant: 0.29154"))
 
 
 def test_the_ledger_counts_loads() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.results import (
+    Figure,
     Measurement,
     Provenance,
     Reference,
@@ -36,6 +37,16 @@ measurements = st.builds(
     band=st.none() | st.tuples(st.none() | finite, st.none() | finite),
     controls=st.lists(st.builds(Reference, st.text(), values, st.text())).map(tuple),
     parts=st.dictionaries(st.text(), finite, max_size=3),
+    figures=st.lists(
+        st.builds(
+            Figure,
+            st.text(),
+            st.sampled_from(["lines", "heatmap"]),
+            st.lists(finite | st.text()).map(tuple),
+            st.dictionaries(st.text(), st.lists(st.none() | finite).map(tuple), max_size=2),
+        ),
+        max_size=2,
+    ).map(tuple),
     notes=st.lists(st.text()).map(tuple),
     tolerance=st.builds(Tolerance, finite, finite, st.text()),
     provenance=st.builds(Provenance, checkpoint=st.text(), seconds=finite),

@@ -1,0 +1,1 @@
+"""What needs a model, a corpus and several quantities at once."""
