@@ -79,8 +79,8 @@ def pair_cosines(unit: Tensor, first: Tensor, second: Tensor) -> Tensor:
 def ranks(x: Tensor) -> Tensor:
     """Ranks of x [n] from 1, ties sharing their mean rank, float64."""
     _, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[inverse]
+    shared: Tensor = counts.cumsum(0).double() - (counts - 1) / 2
+    return shared[inverse]
 
 
 def pearson(x: Tensor, y: Tensor) -> float:
