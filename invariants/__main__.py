@@ -1,4 +1,7 @@
-"""python -m invariants MODEL …: the same claims and records as pytest, without pytest."""
+"""python -m invariants MODEL …: the same claims and records as pytest, without pytest.
+
+python -m invariants talk MODEL TEXT: what an encoder–decoder generates, plain and modulated.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from fixtures.errors import InputError, UnavailableError
 from fixtures.model import Model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
+from invariants.finding import NotApplicableError
 from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
 from reports import page
 from reports.results import Measurement, latest, write_atomically, write_results
@@ -17,7 +21,10 @@ from reports.results import Measurement, latest, write_atomically, write_results
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 if a claim fails, 2 for bad input."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["talk"]:
+        return talk(given[1:])
+    options = _parser().parse_args(given)
     try:
         entries = select_models(options.model, options.models)
         device = resolve_device(options.device)
@@ -51,6 +58,33 @@ def main(arguments: list[str] | None = None) -> int:
         write_atomically(options.report, page.render(results))
     print(results.coverage())
     return int(any(m.fails for m in results.measurements))
+
+
+def talk(arguments: list[str]) -> int:
+    """Print what a prompt makes the plain encoder say and the modulated one, for a sweep of α."""
+    parser = argparse.ArgumentParser(prog="python -m invariants talk")
+    parser.add_argument("model", metavar="ID[=SOURCE]")
+    parser.add_argument("text", help='such as "summarize: a small domestic animal that barks"')
+    parser.add_argument("--alpha", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    from geometry.estimate import Sampling
+    from invariants.experiments import modulation
+
+    try:
+        (entry,) = select_models([options.model]).values()
+        location = entry.source.locate(entry.id, download=False)
+        model = Model(entry.id, location, resolve_device(options.device))
+        laid = modulation.overlay_of(model, Sampling())
+        for index, alpha in enumerate(options.alpha):
+            said = modulation.talk(model, laid, options.text, alpha)
+            if index == 0:
+                print(f"plain     {said.plain}")
+            print(f"α = {alpha:<5g} {said.modulated}  ({said.differing} tokens differ)")
+    except (InputError, UnavailableError, NotApplicableError, ValueError) as error:
+        print(f"invariants: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def measure_model(

@@ -28,11 +28,15 @@ _ALL = 100_000  # draws from which on every matched word is encoded
 
 @dataclass(frozen=True)
 class Words:
-    """Matched words: static rows and encoded definitions [words, d] float32, and their synsets."""
+    """Matched words: static rows and encoded definitions [words, d] float32, and their synsets.
+
+    `entries` are their places among all the vocabulary's matched words.
+    """
 
     static: Tensor
     encoder: Tensor
     synsets: Tensor
+    entries: Tensor
     wordnet: WordNet
 
     def __len__(self) -> int:
@@ -124,7 +128,7 @@ def _words(model: Model, sampling: Sampling) -> Words:
         few = max(1_000, sampling.samples // 10)
         order = torch.randperm(len(matched), generator=sampling.generator("words"))
         entries = order[:few].sort().values
-    prompt = PROMPT if model.checkpoint.config.get("model_type") in _PROMPTED else ""
+    prompt = prompt_of(model)
     source = wordnet()
     synsets = matched.synsets[entries]
     definitions = [prompt + source.definitions[i] for i in synsets.tolist()]
@@ -134,7 +138,12 @@ def _words(model: Model, sampling: Sampling) -> Words:
         raise NotApplicableError(
             f"embedding rows have {static.shape[1]} dimensions, hidden states {encoded.shape[1]}"
         )
-    return Words(static, encoded, synsets, source)
+    return Words(static, encoded, synsets, entries, source)
+
+
+def prompt_of(model: Model) -> str:
+    """What stands before a definition: models of the T5 family are asked to summarise it."""
+    return PROMPT if model.checkpoint.config.get("model_type") in _PROMPTED else ""
 
 
 @dataclass(frozen=True, slots=True)

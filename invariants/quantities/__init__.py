@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         attention,
         embedding,
         layers,
+        modulation,
         position,
         relations,
         terrain,
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 
     Quantity = Callable[[Model, Sampling], Finding]
 
-__all__ = ["attention", "embedding", "layers", "position", "relations", "terrain", "weights"]
+__all__ = [
+    "attention",
+    "embedding",
+    "layers",
+    "modulation",
+    "position",
+    "relations",
+    "terrain",
+    "weights",
+]
 
 
 def __getattr__(name: str) -> object:

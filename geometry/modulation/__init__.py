@@ -1,0 +1,1 @@
+"""Modulators of hidden states: geometric embeddings mixed in, fields of simplices that scale."""

@@ -1,0 +1,155 @@
+"""The LERP residual modulator: a geometric embedding mixed into the states before every block.
+
+Source: SPEC M1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from geometry.modulation.regular_simplex import regular_simplex
+
+DIMENSIONS = 64
+START = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Geometry of a modulator: cosines and norms of its embeddings, PR over dimensions, α's."""
+
+    cosine_mean: float
+    cosine_std: float
+    norm_mean: float
+    norm_std: float
+    participation_ratio: float
+    alpha: tuple[float, ...]
+
+
+class LerpModulator(nn.Module):
+    """h' = (1 − α_l) h + α_l P g(token) before block l.
+
+    g: [vocabulary, 64], P: 64 → d without bias. α_l is the sigmoid of a logit per layer (of one for
+    all with `shared`), initially 0.01; `fix_alpha` replaces it by a constant that may be 0, where
+    the states pass as they are. Raises ValueError for an α outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        d: int,
+        layers: int,
+        *,
+        dimensions: int = DIMENSIONS,
+        shared: bool = False,
+        start: float = START,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.geometric = nn.Parameter(
+            nn.functional.normalize(torch.randn(vocabulary, dimensions, generator=generator))
+        )
+        scale = dimensions**-0.5
+        self.projection = nn.Parameter(torch.randn(d, dimensions, generator=generator) * scale)
+        self.logit = nn.Parameter(torch.full((1 if shared else layers,), _logit(start)))
+        self.layers = layers
+        self._fixed: float | None = None
+
+    @property
+    def alpha(self) -> Tensor:
+        """How much is mixed in before each layer, [layers]."""
+        if self._fixed is not None:
+            return torch.full((self.layers,), self._fixed, device=self.logit.device)
+        return self.logit.sigmoid().expand(self.layers)
+
+    def fix_alpha(self, alpha: float | None) -> None:
+        """Use one constant α everywhere; None gives the learned ones back."""
+        if alpha is not None and not 0 <= alpha <= 1:
+            raise ValueError(f"α must lie in [0, 1], not {alpha}")
+        self._fixed = alpha
+
+    def forward(self, states: Tensor, tokens: Tensor, layer: int) -> Tensor:
+        """States [batch, positions, d] of tokens [batch, positions] before block `layer`."""
+        if self._fixed == 0:
+            return states
+        alpha = self.alpha[layer].to(states.dtype)
+        mixed = (self.geometric[tokens] @ self.projection.mT).to(states.dtype)
+        return (1 - alpha) * states + alpha * mixed
+
+    @torch.no_grad()
+    def health(self, sample: int = 2_000) -> Health:
+        """Health of the first `sample` embeddings."""
+        rows = self.geometric[:sample].double()
+        norms = torch.linalg.vector_norm(rows, dim=1)
+        unit = rows / norms[:, None].clamp_min(1e-12)
+        above = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
+        cosines = (unit @ unit.mT)[above]
+        covariance = torch.cov(rows.mT, correction=0)
+        ratio = covariance.trace() ** 2 / covariance.square().sum() / rows.shape[1]
+        return Health(
+            cosines.mean().item(),
+            cosines.std(correction=0).item(),
+            norms.mean().item(),
+            norms.std(correction=0).item(),
+            ratio.item(),
+            tuple(self.alpha.tolist()),
+        )
+
+
+def simplex_embedding(vocabulary: int, dimensions: int, generator: torch.Generator) -> Tensor:
+    """Rows made of vertices of a regular simplex: five at random summed, at unit length.
+
+    The simplex has dimensions + 1 vertices; [vocabulary, dimensions] float32.
+    """
+    vertices = regular_simplex(dimensions, dimensions)
+    chosen = torch.randint(len(vertices), (vocabulary, 5), generator=generator)
+    return nn.functional.normalize(vertices[chosen].sum(1)).float()
+
+
+def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> Tensor:
+    """Unit rows whose products come near a similarity matrix [n, n], [n, dimensions] float64.
+
+    Its largest eigenvectors, each times the root of its eigenvalue where that is positive. The
+    symmetric part counts; signs are fixed by the largest entry of each eigenvector.
+    Raises ValueError if n < dimensions.
+    """
+    if len(similarity) < dimensions:
+        raise ValueError(f"{len(similarity)} rows span fewer than {dimensions} dimensions")
+    matrix = similarity.double()
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    values, vectors = values[-dimensions:].flip(0), vectors[:, -dimensions:].flip(1)
+    largest = vectors.abs().argmax(0)
+    signs = vectors[largest, torch.arange(dimensions, device=vectors.device)].sign()
+    return nn.functional.normalize(vectors * signs * values.clamp_min(0).sqrt())
+
+
+def spread_to_neighbours(
+    anchored: Tensor,
+    anchors: Tensor,
+    others: Tensor,
+    *,
+    neighbours: int = 10,
+    sharpness: float = 10,
+) -> Tensor:
+    """Embeddings of further tokens from those of their nearest anchors, at unit length.
+
+    anchored: [anchors, k] embeddings; anchors [anchors, d] and others [n, d] static rows. Each of
+    the others gets the mean of its `neighbours` nearest by cosine, weighted by softmax(10 cos).
+    Source: SPEC M2.
+    """
+    unit = nn.functional.normalize(anchors.float())
+    parts = []
+    for block in nn.functional.normalize(others.float()).split(4_096):
+        cosines, nearest = (block @ unit.mT).topk(min(neighbours, len(unit)), dim=1)
+        weights = (sharpness * cosines).softmax(1).to(anchored.dtype)
+        parts.append((weights[:, :, None] * anchored[nearest]).sum(1))
+    return nn.functional.normalize(torch.cat(parts))
+
+
+def _logit(alpha: float) -> float:
+    if not 0 < alpha < 1:
+        raise ValueError(f"a learned α starts strictly between 0 and 1, not at {alpha}")
+    return math.log(alpha / (1 - alpha))

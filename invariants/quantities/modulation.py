@@ -1,0 +1,131 @@
+"""Quantities of modulated encoders (SPEC M1 – M6)."""
+
+from __future__ import annotations
+
+import torch
+
+from fixtures.model import Model
+from geometry import estimate
+from geometry.estimate import Estimate, Sampling, exact
+from geometry.modulation.field import FieldModulator
+from invariants.experiments import modulation as experiment
+from invariants.experiments.modulation import CONSTANT, Relations
+from invariants.finding import Finding, Named, NotApplicableError
+from reports.results import Figure
+
+_D, _LAYERS = 512, 6
+_CLAIMED = {
+    0.01: {"pearson": (0.099, 0.001), "gradient": (0.022, 0.001), "preservation": (0.9998, 0.0001)},
+    0.50: {"pearson": (0.185, 0.001), "gradient": (0.076, 0.001), "preservation": (0.176, 0.001)},
+}
+
+
+def modulator_alpha_001(model: Model, sampling: Sampling) -> Finding:
+    """Greatest distance of the numbers at α = 0.01 from the claimed ones, in last digits."""
+    return _at(model, sampling, 0.01)
+
+
+def modulator_alpha_050(model: Model, sampling: Sampling) -> Finding:
+    """Greatest distance of the numbers at α = 0.50 from the claimed ones, in last digits."""
+    return _at(model, sampling, 0.50)
+
+
+def phase_boundary(model: Model, sampling: Sampling) -> Finding:
+    """Where Pearson at α = 0.29154 lies on the way from that at 0.01 (0) to that at 0.50 (1)."""
+    found = experiment.swept(model, sampling)
+    laid = experiment.overlay_of(model, sampling)
+    low, here, high = (_over_seeds(found[alpha], "pearson") for alpha in (0.01, CONSTANT, 0.5))
+    position = (here - low) / (high - low)
+    bends = {name: _bend(found, name) for name in ("pearson", "gradient", "preservation", "cv")}
+    null = experiment.shuffled(laid, sampling)
+    original = laid.words.encoder[laid.anchors]
+    rows = experiment.encode_at(model, null, CONSTANT)
+    dealt = experiment.measure(null, rows, original)
+    alphas = tuple(found)
+    return Finding(
+        estimate=estimate.mean(position),
+        design=f"{len(laid.anchors)} anchors",
+        controls=(
+            Named("straight line", exact((CONSTANT - 0.01) / 0.49), "α itself on the same way"),
+        ),
+        related=(
+            *(
+                Named(f"{name}: bend", bend, "value at 0.29154 less the line from 0.25 to 0.35")
+                for name, bend in bends.items()
+            ),
+            Named("embeddings shuffled: Pearson", exact(dealt.pearson), "among the tokens, at c"),
+            Named("Pearson", estimate.mean(here), "at 0.29154, over seeds"),
+            Named("reconstruction", exact(laid.reconstruction), "of Wu–Palmer in 64 dimensions"),
+            Named("alignment", exact(laid.alignment), "cosine after Procrustes"),
+            Named("alignment, null", exact(laid.alignment_null), "anchors' rows shuffled"),
+        ),
+        figures=(
+            Figure(
+                "the encoder's relations, by α",
+                "lines",
+                alphas,
+                {
+                    name: tuple(_over_seeds(found[a], name).mean().item() for a in alphas)
+                    for name in ("pearson", "gradient", "preservation", "cv")
+                },
+                {"claimed constant": CONSTANT},
+            ),
+        ),
+    )
+
+
+def field_modulator_parameters(model: Model, sampling: Sampling) -> Finding:
+    """Trainable parameters of the default field modulator for the model's own width and depth."""
+    del sampling
+    config = model.checkpoint.config
+    width = config.get("d_model", config.get("hidden_size"))
+    layers = config.get("num_layers", config.get("num_hidden_layers"))
+    if not isinstance(width, int) or not isinstance(layers, int):
+        raise NotApplicableError("the config names no width and depth of one stack")
+    return Finding(
+        estimate=exact(_parameters(width, layers)),
+        design=f"d = {width}, {layers} layers",
+        related=(Named("default", exact(_parameters(_D, _LAYERS)), "d = 512, 6 layers"),),
+    )
+
+
+def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
+    found = experiment.swept(model, sampling)[alpha]
+    plain = experiment.swept(model, sampling)[0.0]
+    laid = experiment.overlay_of(model, sampling)
+    distances = [
+        abs(_over_seeds(found, name).mean().item() - claimed) / digit
+        for name, (claimed, digit) in _CLAIMED[alpha].items()
+    ]
+    unmodulated = [
+        abs(_over_seeds(plain, name).mean().item() - claimed) / digit
+        for name, (claimed, digit) in _CLAIMED[alpha].items()
+    ]
+    return Finding(
+        estimate=exact(max(distances)),
+        design=f"{len(laid.anchors)} anchors",
+        controls=(Named("no modulator", exact(max(unmodulated)), "the plain encoder"),),
+        related=tuple(
+            named
+            for name in ("pearson", "spearman", "gradient", "preservation", "cv")
+            for named in (
+                Named(name, estimate.mean(_over_seeds(found, name)), f"at α = {alpha:g}"),
+                Named(f"{name}, plain", estimate.mean(_over_seeds(plain, name)), "at α = 0"),
+            )
+        ),
+    )
+
+
+def _bend(found: dict[float, list[Relations]], name: str) -> Estimate:
+    low, here, high = (_over_seeds(found[alpha], name) for alpha in (0.25, CONSTANT, 0.35))
+    share = (CONSTANT - 0.25) / 0.1
+    return estimate.mean(here - (1 - share) * low - share * high)
+
+
+def _over_seeds(found: list[Relations], name: str) -> torch.Tensor:
+    return torch.tensor([getattr(one, name) for one in found], dtype=torch.float64)
+
+
+def _parameters(width: int, layers: int) -> int:
+    modulator = FieldModulator(width, layers)
+    return sum(p.numel() for p in modulator.parameters() if p.requires_grad)

@@ -1,0 +1,28 @@
+"""Claims on modulated encoders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_modulator_alpha_001(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.modulation.modulator_alpha_001(model, sampling))
+
+
+def test_modulator_alpha_050(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.modulation.modulator_alpha_050(model, sampling))
+
+
+def test_phase_boundary(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.modulation.phase_boundary(model, sampling))
+
+
+def test_field_modulator_parameters(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.modulation.field_modulator_parameters(model, sampling))
