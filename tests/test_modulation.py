@@ -9,6 +9,7 @@ from fixtures.model import Model
 from fixtures.registry import select_models
 from fixtures.wordnet import WordNetMissingError
 from geometry.estimate import Sampling
+from geometry.modulation.training import TrainingSettings
 from invariants.__main__ import main
 from invariants.experiments import modulation
 from invariants.experiments.modulation import Overlay
@@ -66,6 +67,23 @@ def test_talking_with_alpha_zero_changes_nothing(model: Model, laid: Overlay) ->
     same = modulation.talk(model, laid, prompt, 0.0)
     assert same.differing == 0
     assert same.plain == same.modulated != ""
+
+
+def test_coherence_is_the_share_of_texts_that_stay(model: Model, laid: Overlay) -> None:
+    texts = laid.texts[:40]
+    assert modulation.coherence(model, laid, 0.0, texts) == 1.0
+    assert modulation.coherence(model, laid, 0.9, texts) < 0.5
+    (alone,) = modulation.generations(model, texts[3:4])
+    assert modulation.generations(model, texts)[3] == alone
+
+
+def test_learning_moves_alpha_and_reports_before_and_after(model: Model, laid: Overlay) -> None:
+    settings = TrainingSettings(epochs=1, batch=128)
+    found = modulation.learn(model, laid, 0.1, settings=settings)
+    assert found.original.preservation == pytest.approx(1.0)
+    assert found.trained.preservation < 1
+    assert found.history.alpha[0] == pytest.approx([0.1] * 4, abs=0.01)
+    assert found.history.alpha[-1] != found.history.alpha[0]
 
 
 def test_only_an_encoder_decoder_talks(capsys: pytest.CaptureFixture[str]) -> None:

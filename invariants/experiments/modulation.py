@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from geometry.modulation.lerp import (
     spectral_embedding,
     spread_to_neighbours,
 )
+from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
 from invariants.experiments.relations import (
     LONGEST,
     Words,
@@ -32,6 +34,7 @@ from invariants.experiments.relations import (
 )
 from invariants.finding import NotApplicableError
 
+_LONGEST_LEMMA = 16
 ANCHORS, PAIRS, SIMPLICES = 3_000, 50_000, 2_000
 SCALE = 0.1
 CONSTANT = 0.29154
@@ -262,3 +265,74 @@ def _upper_correlation(a: Tensor, b: Tensor) -> float:
 
 def _mean_cosine(a: Tensor, b: Tensor) -> float:
     return nn.functional.cosine_similarity(a.double(), b.double()).mean().item()
+
+
+def generations(model: Model, texts: list[list[int]], *, tokens: int = 16) -> list[list[int]]:
+    """Greedy generations of many prompts, as token ids cut at the end of the text."""
+    width = max(map(len, texts))
+    ids = torch.tensor([text + [0] * (width - len(text)) for text in texts])
+    mask = torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts])
+    module = model.loaded.module
+    with torch.inference_mode():
+        found = module.generate(
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            max_new_tokens=tokens,
+            do_sample=False,
+        )
+    return [row[: row.index(1) if 1 in row else None] for row in found.tolist()]
+
+
+def coherence(model: Model, laid: Overlay, alpha: float, texts: list[list[int]]) -> float:
+    """Share of the prompts' greedy generations that the modulator leaves as they are."""
+    laid.modulator.fix_alpha(alpha)
+    plain = generations(model, texts)
+    with attached(model, laid.modulator):
+        changed = generations(model, texts)
+    return sum(a == b for a, b in zip(plain, changed, strict=True)) / len(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """M3: where α came to lie, the losses, and the relations before and after."""
+
+    start: float
+    history: History
+    original: Relations
+    trained: Relations
+
+
+def learn(
+    model: Model,
+    laid: Overlay,
+    start: float,
+    *,
+    shuffle_lemmas: bool = False,
+    settings: TrainingSettings = NOTEBOOKS,
+    checkpoint: Path | None = None,
+) -> Learned:
+    """Train the overlay's embeddings, projection and α from `start`: definition → lemma.
+
+    `shuffle_lemmas` deals the lemmas to other definitions: the null. Source: SPEC M3.
+    """
+    assert model.vocabulary is not None
+    words = laid.words
+    everything = torch.arange(len(words))
+    inputs = _definitions(model, words, everything)
+    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in words.synsets.tolist()]
+    if shuffle_lemmas:
+        order = torch.randperm(len(lemmas), generator=torch.Generator().manual_seed(settings.seed))
+        lemmas = [lemmas[i] for i in order.tolist()]
+    targets = model.vocabulary.encode_all(lemmas, _LONGEST_LEMMA)
+    source = laid.modulator
+    modulator = LerpModulator(
+        len(source.geometric), len(source.projection), source.layers, start=start
+    ).to(model.device)
+    with torch.no_grad():
+        modulator.geometric.copy_(source.geometric)
+        modulator.projection.copy_(source.projection)
+    history = train(model.loaded.module, modulator, inputs, targets, settings, checkpoint)
+    original = words.encoder[laid.anchors]
+    with attached(model, modulator):
+        rows = encode(model.loaded, laid.texts, progress=False)
+    return Learned(start, history, measure(laid, original, original), measure(laid, rows, original))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fixtures.tests import tiny_models
+from geometry.modulation.lerp import LerpModulator
+from geometry.modulation.training import History, TrainingSettings, train
+
+SETTINGS = TrainingSettings(epochs=4, batch=8, rate=3e-2, interval=3, checkpoint_every=5)
+ROOT = Path(__file__).parents[3]
+
+
+def data(n: int = 60) -> tuple[list[list[int]], list[list[int]]]:
+    """What a text says depends on its first token alone."""
+    generator = torch.Generator().manual_seed(1)
+    first = torch.randint(5, 9, (n,), generator=generator).tolist()
+    return [[token, 3, 1] if token % 2 else [token, 1] for token in first], [
+        [t + 20, 1] for t in first
+    ]
+
+
+def run(
+    module: Any, checkpoint: Path | None = None, settings: TrainingSettings = SETTINGS
+) -> tuple[LerpModulator, History]:
+    generator = torch.Generator().manual_seed(0)
+    modulator = LerpModulator(1500, 64, 3, start=0.1, generator=generator)
+    return modulator, train(module, modulator, *data(), settings, checkpoint)
+
+
+def test_training_lowers_the_loss_and_leaves_the_model_alone(tmp_path: Path) -> None:
+    module = tiny_models.save_t5(tmp_path)
+    before = {name: p.clone() for name, p in module.named_parameters()}
+    modulator, history = run(module)
+    assert history.training[-1] < 0.8 * history.training[0]
+    assert history.held_out[-1] < history.held_out[0]
+    assert len(history.training) == len(history.held_out) == 4
+    assert len(history.alpha) == 28 // 3 + 2
+    assert history.alpha[-1] == modulator.alpha.tolist() != history.alpha[0]
+    assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
+    assert all(p.requires_grad for p in module.parameters())
+    again, repeated = run(module)
+    assert repeated == history
+    assert torch.equal(again.geometric, modulator.geometric)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from geometry.modulation import training
+from geometry.modulation.tests import test_training
+from fixtures.tests import tiny_models
+
+count, loss = 0, training._loss
+def counted(*args):
+    global count
+    count += 1
+    if count == 14:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return loss(*args)
+
+training._loss = counted
+module = tiny_models.save_t5(Path(sys.argv[1]))
+test_training.run(module, Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    module = tiny_models.save_t5(tmp_path / "model")
+    expected, history = run(module)
+    file = tmp_path / "state.pt"
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "other"), str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr.decode()
+    assert file.exists()
+    resumed, found = run(module, file)
+    assert json.dumps(found.alpha) == json.dumps(history.alpha)
+    assert (found.training, found.held_out) == (history.training, history.held_out)
+    for name, parameter in expected.named_parameters():
+        assert torch.equal(dict(resumed.named_parameters())[name], parameter), name
+
+
+def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
+    module = tiny_models.save_t5(tmp_path)
+    modulator = LerpModulator(1500, 64, 3)
+    with pytest.raises(ValueError, match="do not pair up"):
+        train(module, modulator, [[1]], [])
+    with pytest.raises(ValueError, match="nothing to train on"):
+        train(module, modulator, [], [])

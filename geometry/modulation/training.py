@@ -1,0 +1,188 @@
+"""Training a LERP modulator on a frozen encoder–decoder (SPEC M3): resumable, and from its seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from geometry.modulation.hooks import modulated
+from geometry.modulation.lerp import LerpModulator
+
+IGNORED = -100  # labels that the loss passes over
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """The notebook's settings; `interval` is how often α is recorded, in batches."""
+
+    epochs: int = 10
+    batch: int = 32
+    rate: float = 1e-3
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    held_out: float = 0.1
+    seed: int = 42
+    interval: int = 10
+    checkpoint_every: int = 100
+
+
+NOTEBOOKS = TrainingSettings()
+
+
+@dataclass(slots=True)
+class History:
+    """α by layer every `interval` batches, mean training and held-out loss of every epoch."""
+
+    alpha: list[list[float]] = field(default_factory=list)
+    training: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
+
+
+def train(
+    model: Any,
+    modulator: LerpModulator,
+    inputs: Sequence[list[int]],
+    targets: Sequence[list[int]],
+    settings: TrainingSettings = NOTEBOOKS,
+    checkpoint: Path | None = None,
+) -> History:
+    """Train g, P and α of the modulator in place; the model keeps its weights and stays in eval.
+
+    `model` is an encoder–decoder that takes input_ids, attention_mask and labels, which it shifts
+    right itself. AdamW, cosine schedule, clipped gradients; with a `checkpoint` file the state is
+    kept every hundred batches, and a run that finds one goes on from there to the same end.
+    Raises ValueError if inputs and targets do not pair up, or none is left to train on.
+    """
+    kept, held = _split(len(inputs), len(targets), settings)
+    frozen = [p.requires_grad for p in model.parameters()]
+    model.eval().requires_grad_(False)
+    device = modulator.logit.device
+    per_epoch = math.ceil(len(kept) / settings.batch)
+    total = per_epoch * settings.epochs
+    optimiser = torch.optim.AdamW(
+        modulator.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total)
+    state = _State(modulator, optimiser, schedule, checkpoint)
+    state.restore()
+    history, running = state.history, state.running
+    with modulated(model.get_encoder(), modulator), tqdm(total=total, disable=None) as bar:
+        bar.update(state.step)
+        while state.step < total:
+            epoch, place = divmod(state.step, per_epoch)
+            order = kept[_permutation(len(kept), settings.seed + 1 + epoch)]
+            rows = order[place * settings.batch : (place + 1) * settings.batch].tolist()
+            loss = _loss(model, [inputs[i] for i in rows], [targets[i] for i in rows], device)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(modulator.parameters(), settings.clip)
+            optimiser.step()
+            schedule.step()
+            running.append(loss.item())
+            if state.step % settings.interval == 0:
+                history.alpha.append(modulator.alpha.tolist())
+            state.step += 1
+            if state.step % per_epoch == 0:
+                history.training.append(sum(running) / len(running))
+                history.held_out.append(_evaluate(model, inputs, targets, held, settings, device))
+                running.clear()
+            if state.step % settings.checkpoint_every == 0:
+                state.save()
+            bar.update()
+    for parameter, required in zip(model.parameters(), frozen, strict=True):
+        parameter.requires_grad_(required)
+    history.alpha.append(modulator.alpha.tolist())
+    return history
+
+
+@dataclass(slots=True)
+class _State:
+    """All that a run needs to go on where it was cut off."""
+
+    modulator: LerpModulator
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    file: Path | None
+    step: int = 0
+    history: History = field(default_factory=History)
+    running: list[float] = field(default_factory=list)
+
+    def save(self) -> None:
+        if self.file is None:
+            return
+        partial = self.file.with_suffix(".partial")
+        parts = (self.modulator, self.optimiser, self.schedule)
+        content = {
+            "parts": [part.state_dict() for part in parts],
+            "step": self.step,
+            "history": asdict(self.history),
+            "running": self.running,
+        }
+        torch.save(content, partial)
+        partial.replace(self.file)
+
+    def restore(self) -> None:
+        if self.file is None or not self.file.exists():
+            return
+        content = torch.load(self.file, map_location="cpu", weights_only=True)
+        modulator, optimiser, schedule = content["parts"]
+        self.modulator.load_state_dict(modulator)
+        self.optimiser.load_state_dict(optimiser)
+        self.schedule.load_state_dict(schedule)
+        self.step = content["step"]
+        self.history = History(**content["history"])
+        self.running = content["running"]
+
+
+def _split(inputs: int, targets: int, settings: TrainingSettings) -> tuple[Tensor, Tensor]:
+    if inputs != targets:
+        raise ValueError(f"{inputs} inputs and {targets} targets do not pair up")
+    order = _permutation(inputs, settings.seed)
+    held = int(inputs * settings.held_out)
+    if inputs - held < 1:
+        raise ValueError("there is nothing to train on")
+    return order[held:], order[:held]
+
+
+def _permutation(n: int, seed: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def _evaluate(
+    model: Any,
+    inputs: Sequence[list[int]],
+    targets: Sequence[list[int]],
+    held: Tensor,
+    settings: TrainingSettings,
+    device: torch.device,
+) -> float:
+    losses = []
+    for part in held.split(settings.batch):
+        rows = part.tolist()
+        loss = _loss(model, [inputs[i] for i in rows], [targets[i] for i in rows], device)
+        losses.append(loss.item() * len(rows))
+    return sum(losses) / max(1, len(held))
+
+
+def _loss(
+    model: Any, inputs: list[list[int]], targets: list[list[int]], device: torch.device
+) -> Tensor:
+    ids, mask = _padded(inputs, 0), _padded([[1] * len(text) for text in inputs], 0)
+    labels = _padded(targets, IGNORED)
+    loss: Tensor = model(
+        input_ids=ids.to(device), attention_mask=mask.to(device), labels=labels.to(device)
+    ).loss
+    return loss
+
+
+def _padded(rows: list[list[int]], filler: int) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([row + [filler] * (width - len(row)) for row in rows])
