@@ -26,3 +26,7 @@ def test_phase_boundary(model: Model, sampling: Sampling, measure: Measure) -> N
 
 def test_field_modulator_parameters(model: Model, sampling: Sampling, measure: Measure) -> None:
     measure(quantities.modulation.field_modulator_parameters(model, sampling))
+
+
+def test_modulator_best_result(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.modulation.modulator_best_result(model, sampling))

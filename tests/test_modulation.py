@@ -18,21 +18,21 @@ FEW = Sampling(samples=10_000)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def t5_tiny() -> Model:
     source = select_models(["t5_tiny"])["t5_tiny"].source
     return Model("t5_tiny", source.locate("t5_tiny", download=False))
 
 
 @pytest.fixture(scope="module")
-def laid(model: Model) -> Overlay:
+def laid(t5_tiny: Model) -> Overlay:
     try:
-        return modulation.overlay_of(model, FEW)
+        return modulation.overlay_of(t5_tiny, FEW)
     except WordNetMissingError as error:
         pytest.skip(str(error))
 
 
-def test_the_overlay_carries_wordnets_geometry(model: Model, laid: Overlay) -> None:
-    assert modulation.overlay_of(model, FEW) is laid
+def test_the_overlay_carries_wordnets_geometry(t5_tiny: Model, laid: Overlay) -> None:
+    assert modulation.overlay_of(t5_tiny, FEW) is laid
     assert laid.reconstruction > 0.8
     assert laid.alignment > laid.alignment_null + 0.1
     norms = torch.linalg.vector_norm(laid.modulator.geometric, dim=1)
@@ -44,11 +44,13 @@ def test_the_overlay_carries_wordnets_geometry(model: Model, laid: Overlay) -> N
     torch.testing.assert_close(own, torch.full_like(own, 0.1 * encoder), rtol=1e-4, atol=0)
 
 
-def test_alpha_zero_is_the_plain_encoder_and_more_changes_more(model: Model, laid: Overlay) -> None:
+def test_alpha_zero_is_the_plain_encoder_and_more_changes_more(
+    t5_tiny: Model, laid: Overlay
+) -> None:
     original = laid.words.encoder[laid.anchors]
-    plain = modulation.encode_at(model, laid, 0.0)
+    plain = modulation.encode_at(t5_tiny, laid, 0.0)
     torch.testing.assert_close(plain, original, rtol=1e-4, atol=1e-4)
-    found = modulation.sweep(model, laid, (0.0, 0.01, 0.5), seeds=1)
+    found = modulation.sweep(t5_tiny, laid, (0.0, 0.01, 0.5), seeds=1)
     kept = [found[alpha][0].preservation for alpha in (0.0, 0.01, 0.5)]
     assert kept[0] == pytest.approx(1.0)
     assert kept[0] > kept[1] > 0.99 > kept[2]
@@ -62,24 +64,24 @@ def test_a_shuffled_overlay_is_the_same_embeddings_on_other_tokens(laid: Overlay
     assert torch.equal(other.projection, laid.modulator.projection)
 
 
-def test_talking_with_alpha_zero_changes_nothing(model: Model, laid: Overlay) -> None:
+def test_talking_with_alpha_zero_changes_nothing(t5_tiny: Model, laid: Overlay) -> None:
     prompt = "summarize: a small domestic animal that barks"
-    same = modulation.talk(model, laid, prompt, 0.0)
+    same = modulation.talk(t5_tiny, laid, prompt, 0.0)
     assert same.differing == 0
     assert same.plain == same.modulated != ""
 
 
-def test_coherence_is_the_share_of_texts_that_stay(model: Model, laid: Overlay) -> None:
+def test_coherence_is_the_share_of_texts_that_stay(t5_tiny: Model, laid: Overlay) -> None:
     texts = laid.texts[:40]
-    assert modulation.coherence(model, laid, 0.0, texts) == 1.0
-    assert modulation.coherence(model, laid, 0.9, texts) < 0.5
-    (alone,) = modulation.generations(model, texts[3:4])
-    assert modulation.generations(model, texts)[3] == alone
+    assert modulation.coherence(t5_tiny, laid, 0.0, texts) == 1.0
+    assert modulation.coherence(t5_tiny, laid, 0.9, texts) < 0.5
+    (alone,) = modulation.generations(t5_tiny, texts[3:4])
+    assert modulation.generations(t5_tiny, texts)[3] == alone
 
 
-def test_learning_moves_alpha_and_reports_before_and_after(model: Model, laid: Overlay) -> None:
+def test_learning_moves_alpha_and_reports_before_and_after(t5_tiny: Model, laid: Overlay) -> None:
     settings = TrainingSettings(epochs=1, batch=128)
-    found = modulation.learn(model, laid, 0.1, settings=settings)
+    found = modulation.learn(t5_tiny, laid, 0.1, settings=settings)
     assert found.original.preservation == pytest.approx(1.0)
     assert found.trained.preservation < 1
     assert found.history.alpha[0] == pytest.approx([0.1] * 4, abs=0.01)

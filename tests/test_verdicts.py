@@ -59,6 +59,7 @@ def test_a_trained_model_is_told_from_random_where_it_can_be(
         "embedding_head_cosine",
         "modulator_alpha_001",
         "modulator_alpha_050",
+        "modulator_best_result",
         "phase_boundary",
         "hypernym_decay",  # few of the words that 20,000 draws allow for stand in long chains
     }
@@ -109,7 +110,10 @@ def test_training_is_told_from_its_own_random_beginning() -> None:
     found = measure(select_models(["t5_tiny"])["t5_tiny"], Settings(samples=20_000, twins=3))
     del found["hypernym_decay"]  # few words stand in long chains
     assert all(cell.verdict in {"measured", "holds"} for cell in found.values())
-    of_trained_models = {"modulator_alpha_001", "modulator_alpha_050", "phase_boundary"}
+    of_trained_models = {
+        *("modulator_alpha_001", "modulator_alpha_050", "modulator_best_result"),
+        "phase_boundary",
+    }
     assert {name for name, cell in found.items() if cell.twin is None} == of_trained_models
     assert found["pentachoron_cv"].tells_trained
     assert found["embedding_participation_ratio"].tells_trained

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fixtures.tests import tiny_models
+from geometry.modulation.field import FieldModulator
 from geometry.modulation.lerp import LerpModulator
 from geometry.modulation.training import History, TrainingSettings, train
 
@@ -48,6 +49,23 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(tmp_path: Path) -> 
     again, repeated = run(module)
     assert repeated == history
     assert torch.equal(again.geometric, modulator.geometric)
+
+
+def test_a_field_modulator_trains_in_its_groups_and_stops_early(tmp_path: Path) -> None:
+    module = tiny_models.save_t5(tmp_path)
+    torch.manual_seed(0)
+    modulator = FieldModulator(64, 3)
+    before = {name: p.clone() for name, p in modulator.named_parameters()}
+    checks = iter([0.2, 0.5, 0.5, 0.1, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
+    settings = TrainingSettings(epochs=9, batch=8, check_every=2)
+    history = train(module, modulator, *data(), settings, cv=lambda: next(checks))
+    assert history.stopped == 20
+    assert history.cv[-5:] == [0.9] * 5
+    assert all(len(alpha) == 9 for alpha in history.alpha)
+    assert not modulator.training
+    assert any(not torch.equal(p, before[name]) for name, p in modulator.named_parameters())
+    alpha = torch.tensor(history.alpha)
+    assert ((alpha >= 0.001) & (alpha <= 0.35)).all()
 
 
 KILLED = """
