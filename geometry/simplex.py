@@ -14,6 +14,7 @@ from torch import Tensor
 
 from geometry import estimate
 from geometry.estimate import Estimate, Sampling
+from geometry.kernels import simplex_volumes
 
 PENTACHORON = 4
 _BLOCK_BYTES = 1 << 21  # float64 vertices of one block stay in the CPU's cache
@@ -57,6 +58,8 @@ def squared_volumes_of_rows(table: Tensor, indices: Tensor, scales: Tensor | Non
     n, vertices = indices.shape
     d = table.shape[1]
     _check_dimensions(vertices - 1, d)
+    if simplex_volumes.is_available(table, vertices):
+        return simplex_volumes.squared_volumes(table, indices, scales)
     k = vertices - 1
     indices = indices.to(table.device)
     step = max(1, (_BLOCK_BYTES if table.device.type == "cpu" else 1 << 28) // (vertices * d * 8))

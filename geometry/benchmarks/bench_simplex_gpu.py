@@ -1,0 +1,109 @@
+"""Pentachoron volumes on a GPU: the kernel, the Gram form and the bordered determinant in torch.
+
+`share_of_copy` is gathered bytes a second over what a device-to-device copy moves in the same run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+
+from geometry import simplex
+from geometry.kernels import simplex_volumes
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+COUNT = 100_000
+SHAPES = [(d, dtype) for dtype in (torch.float32, torch.bfloat16) for d in (512, 1024, 2560, 4096)]
+_TABLE_BYTES = 3 << 30  # far beyond any cache
+
+
+@cache
+def copy_bandwidth() -> float:
+    """Bytes read and written a second by a large copy, median of 20."""
+    source = torch.randn(1 << 29, device="cuda")
+    target = torch.empty_like(source)
+    seconds = [_seconds(lambda: target.copy_(source)) for _ in range(25)][5:]
+    return 2 * source.nbytes / statistics.median(seconds)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    run()
+    torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=lambda shape: f"{shape[0]}-{shape[1]}")
+def job(request: pytest.FixtureRequest) -> tuple[Tensor, Tensor]:
+    d, dtype = request.param
+    rows = _TABLE_BYTES // (d * dtype.itemsize)
+    table = torch.randn(rows, d, device="cuda", dtype=dtype)
+    sets = simplex.draw_index_sets(rows, COUNT, 5, torch.Generator().manual_seed(0))
+    return table, sets.cuda()
+
+
+def _measure(
+    benchmark: BenchmarkFixture, job: tuple[Tensor, Tensor], run: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    table, sets = job
+    d = table.shape[1]
+    benchmark.group = f"100,000 pentachora, d = {d}, {table.dtype}"
+
+    def synchronised() -> Tensor:
+        found = run(table, sets)
+        torch.cuda.synchronize()
+        return found
+
+    found = benchmark.pedantic(synchronised, rounds=20, warmup_rounds=3)
+    gathered = sets.numel() * d * table.element_size()
+    assert benchmark.stats is not None
+    benchmark.extra_info |= {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "gathered_bytes": gathered,
+        "flops": sets.shape[0] * d * (4 + 2 * 10),
+        "copy_bytes_per_second": copy_bandwidth(),
+        "share_of_copy": gathered / benchmark.stats.stats.median / copy_bandwidth(),
+    }
+    expected = simplex_volumes.squared_volumes(table, sets[:100], None)
+    tolerance = 1e-9 if run is not _bordered else 1e-2
+    torch.testing.assert_close(found[:100], expected, rtol=tolerance, atol=0)
+
+
+def _kernel(table: Tensor, sets: Tensor) -> Tensor:
+    return simplex_volumes.squared_volumes(table, sets, None)
+
+
+def _gram(table: Tensor, sets: Tensor) -> Tensor:
+    parts = []
+    for block in sets.split(20_000):
+        vertices = table[block].double()
+        edges = vertices[:, 1:] - vertices[:, :1]
+        parts.append(torch.linalg.det(edges @ edges.mT) / 576)
+    return torch.cat(parts)
+
+
+def _bordered(table: Tensor, sets: Tensor) -> Tensor:
+    return torch.cat([simplex.cayley_menger_squared_volume(table[b]) for b in sets.split(4_096)])
+
+
+def test_kernel(benchmark: BenchmarkFixture, job: tuple[Tensor, Tensor]) -> None:
+    _measure(benchmark, job, _kernel)
+
+
+def test_gram_in_torch(benchmark: BenchmarkFixture, job: tuple[Tensor, Tensor]) -> None:
+    _measure(benchmark, job, _gram)
+
+
+def test_bordered_determinant_in_torch(
+    benchmark: BenchmarkFixture, job: tuple[Tensor, Tensor]
+) -> None:
+    _measure(benchmark, job, _bordered)

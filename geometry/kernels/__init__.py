@@ -1,0 +1,1 @@
+"""Triton kernels behind geometry's functions; chosen by device, never needed."""
