@@ -54,12 +54,12 @@ def numbers(file: Path) -> dict[str, object]:
     return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
 
 
-def test_both_front_ends_give_the_same_numbers(tmp_path: Path) -> None:
+def test_both_front_ends_give_the_same_numbers(tmp_path: Path, t5: Path) -> None:
     twinned = ("--samples", 5000, "--twins", 2)
-    first = claims("--model", "t5_tiny", "-q", *twinned, "--results", tmp_path / "pytest.json")
+    first = claims("--model", f"mine={t5}", "-q", *twinned, "--results", tmp_path / "pytest.json")
     assert first.returncode == 0, first.stdout
     assert first.stdout.rstrip().endswith("1 of 1 models measured")
-    plain = run("invariants", "t5_tiny", *twinned, "--results", tmp_path / "plain.json")
+    plain = run("invariants", f"mine={t5}", *twinned, "--results", tmp_path / "plain.json")
     assert plain.returncode == 0, plain.stderr
     assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
 

@@ -23,8 +23,10 @@ CLAIMS = load_claims()
 QUICK = Settings(samples=20_000, twins=0)
 
 
-def measure(entry: ModelEntry, settings: Settings = QUICK) -> dict[str, Measurement]:
-    return {m.claim: m for m in measure_model(entry, CLAIMS, settings)}
+def measure(entry: ModelEntry, settings: Settings = QUICK, *claims: str) -> dict[str, Measurement]:
+    """All claims, or those named."""
+    chosen = {name: CLAIMS[name] for name in claims or CLAIMS}
+    return {m.claim: m for m in measure_model(entry, chosen, settings)}
 
 
 def local(folder: Path, name: str = "mine") -> ModelEntry:
@@ -177,7 +179,7 @@ def test_gate_names_what_a_scaled_query_moved(
     tensors = load_file(file)
     tensors["encoder.layer.3.attention.self.query.weight"] *= 1.5
     save_file(tensors, file)
-    found = measure(local(minilm_copy), gated(minilm))
+    found = measure(local(minilm_copy), gated(minilm), "q_sparsity", "stable_rank")
     assert found["q_sparsity"].change == "regressed"
     line = failure_line(found["q_sparsity"])
     assert "q_sparsity, encoder layer 3 self_attn_q: 0.78" in line
@@ -185,13 +187,14 @@ def test_gate_names_what_a_scaled_query_moved(
     assert "tolerance 0.002" in line
     assert found["stable_rank"].change == "steady"
     tolerant = dataclasses.replace(gated(minilm), tolerances={"q_sparsity": 0.5})
-    assert measure(local(minilm_copy), tolerant)["q_sparsity"].change == "steady"
+    assert measure(local(minilm_copy), tolerant, "q_sparsity")["q_sparsity"].change == "steady"
 
 
 def test_a_value_that_vanished_fails(minilm: dict[str, Measurement], minilm_copy: Path) -> None:
     for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json"):
         (minilm_copy / name).unlink()
-    found = measure(local(minilm_copy), gated(minilm))["digit_distance_correlation"]
+    claim = "digit_distance_correlation"
+    found = measure(local(minilm_copy), gated(minilm), claim)[claim]
     assert (found.verdict, found.change, found.fails) == ("not applicable", "vanished", True)
 
 

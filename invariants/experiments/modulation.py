@@ -340,13 +340,15 @@ def learn(
 
 
 def learn_field(
-    model: Model, laid: Overlay, settings: TrainingSettings = NOTEBOOKS
+    model: Model, laid: Overlay, settings: TrainingSettings = NOTEBOOKS, count: int | None = None
 ) -> tuple[FieldModulator, Learned]:
-    """Train a field modulator on the overlay's words, its CV checked on 500 anchors. SPEC M6."""
+    """Train a field modulator on the first `count` words, its CV checked on 500 anchors. SPEC M6."""
     assert model.vocabulary is not None
     words = laid.words
-    inputs = _definitions(model, words, torch.arange(len(words)))
-    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in words.synsets.tolist()]
+    chosen = torch.arange(len(words))[:count]
+    inputs = _definitions(model, words, chosen)
+    synsets = words.synsets[chosen].tolist()
+    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in synsets]
     targets = model.vocabulary.encode_all(lemmas, _LONGEST_LEMMA)
     width = words.encoder.shape[1]
     torch.manual_seed(settings.seed)
