@@ -342,7 +342,7 @@ def learn(
 def learn_field(
     model: Model, laid: Overlay, settings: TrainingSettings = NOTEBOOKS, count: int | None = None
 ) -> tuple[FieldModulator, Learned]:
-    """Train a field modulator on the first `count` words, its CV checked on 500 anchors. SPEC M6."""
+    """Train a field modulator on the first `count` words; CV checked on 500 anchors. SPEC M6."""
     assert model.vocabulary is not None
     words = laid.words
     chosen = torch.arange(len(words))[:count]
