@@ -71,6 +71,10 @@ def figure(drawn: Figure) -> str:
 def _lines(drawn: Figure) -> str:
     x = [float(v) if isinstance(v, (int, float)) else i for i, v in enumerate(drawn.x)]
     shown = [v for values in drawn.series.values() for v in values if v is not None]
+    for name, spread in drawn.spread.items():
+        middle = [v for v in drawn.series[name] if v is not None]
+        shown += [a + b for a, b in zip(middle, spread, strict=False)]
+        shown += [a - b for a, b in zip(middle, spread, strict=False)]
     if not shown or not x:
         return ""
     scale = _Scale.over([*x, *drawn.marks.values()])
@@ -93,6 +97,11 @@ def _lines(drawn: Figure) -> str:
         style = f"s{index % 6}"
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b, _ in points)
         parts.append(f'<polyline class="{style}" points="{line}"/>')
+        parts += [
+            f'<line class="{style}" x1="{a:.1f}" x2="{a:.1f}"'
+            f' y1="{y(value - half):.1f}" y2="{y(value + half):.1f}"/>'
+            for (a, _, value), half in zip(points, drawn.spread.get(name, ()), strict=False)
+        ]
         parts += [
             f'<circle class="dot {style}" cx="{a:.1f}" cy="{b:.1f}" r="3">'
             f"<title>{escape(name)}: {value:.6g}</title></circle>"

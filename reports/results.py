@@ -45,7 +45,8 @@ class Reference:
 class Figure:
     """Numbers to draw: `series` over `x`, as lines, or as the rows of a heat map.
 
-    `x` holds numbers or labels; `marks` are named places on it. None is a gap.
+    `x` holds numbers or labels; `marks` are named places on it. None is a gap. `spread` is drawn
+    about a line's points, as much above as below.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Figure:
     x: tuple[float | str, ...]
     series: Mapping[str, tuple[float | None, ...]]
     marks: Mapping[str, float] = field(default_factory=dict)
+    spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,8 @@ def from_json(content: Mapping[str, Any]) -> Measurement:
 def _figure(content: Mapping[str, Any]) -> Figure:
     fields = dict(content)
     fields["x"] = tuple(fields["x"])
-    fields["series"] = {name: tuple(values) for name, values in fields["series"].items()}
+    for lines in ("series", "spread"):
+        fields[lines] = {name: tuple(values) for name, values in fields.get(lines, {}).items()}
     return Figure(**fields)
 
 

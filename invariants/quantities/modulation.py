@@ -10,11 +10,13 @@ from geometry.estimate import Estimate, Sampling, exact
 from geometry.modulation.field import FieldModulator
 from geometry.modulation.training import NOTEBOOKS, TrainingSettings
 from invariants.experiments import modulation as experiment
-from invariants.experiments.modulation import CONSTANT, Relations
+from invariants.experiments.modulation import CONSTANT, Learned, Relations
+from invariants.experiments.recorded import Recording, recording_of
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
 
 _D, _LAYERS = 512, 6
+_CONSTANTS = (CONSTANT, 0.5, 0.70846)
 _CLAIMED = {
     0.01: {"pearson": (0.099, 0.001), "gradient": (0.022, 0.001), "preservation": (0.9998, 0.0001)},
     0.50: {"pearson": (0.185, 0.001), "gradient": (0.076, 0.001), "preservation": (0.176, 0.001)},
@@ -42,7 +44,7 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
     original = laid.words.encoder[laid.anchors]
     rows = experiment.encode_at(model, null, CONSTANT)
     dealt = experiment.measure(null, rows, original)
-    alphas = tuple(found)
+    recording = recording_of(model)
     return Finding(
         estimate=estimate.mean(position),
         design=f"{len(laid.anchors)} anchors",
@@ -60,18 +62,8 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
             Named("alignment", exact(laid.alignment), "cosine after Procrustes"),
             Named("alignment, null", exact(laid.alignment_null), "anchors' rows shuffled"),
         ),
-        figures=(
-            Figure(
-                "the encoder's relations, by α",
-                "lines",
-                alphas,
-                {
-                    name: tuple(_over_seeds(found[a], name).mean().item() for a in alphas)
-                    for name in ("pearson", "gradient", "preservation", "cv")
-                },
-                {"claimed constant": CONSTANT},
-            ),
-        ),
+        figures=_drawn(found) if recording is None else _recorded_figures(recording),
+        notes=() if recording is None else _recorded_notes(recording),
     )
 
 
@@ -142,6 +134,65 @@ def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
                 Named(f"{name}, plain", estimate.mean(_over_seeds(plain, name)), "at α = 0"),
             )
         ),
+    )
+
+
+def _drawn(found: dict[float, list[Relations]]) -> tuple[Figure, ...]:
+    names = ("pearson", "gradient", "preservation", "cv")
+    return tuple(_by_alpha(name, {a: _over_seeds(found[a], name) for a in found}) for name in names)
+
+
+def _recorded_figures(recording: Recording) -> tuple[Figure, ...]:
+    sweep = {alpha: list(rows) for alpha, rows in recording.sweep.items()}
+    unchanged = {a: torch.tensor(v, dtype=torch.float64) for a, v in recording.unchanged.items()}
+    figures = (*_drawn(sweep), _by_alpha("share of generations unchanged", unchanged))
+    if not recording.trainings:
+        return figures
+    names = [_training_name(*training) for training in recording.trainings]
+    every = NOTEBOOKS.interval
+    steps = tuple(float(every * i) for i in range(len(recording.trainings[0][0].history.alpha)))
+    epochs = tuple(float(i + 1) for i in range(len(recording.trainings[0][0].history.held_out)))
+    means = [
+        tuple(sum(row) / len(row) for row in learned.history.alpha)
+        for learned, _ in recording.trainings
+    ]
+    losses = [tuple(learned.history.held_out) for learned, _ in recording.trainings]
+    return (
+        *figures,
+        Figure("mean α, by training step", "lines", steps, dict(zip(names, means, strict=True))),
+        Figure("held-out loss, by epoch", "lines", epochs, dict(zip(names, losses, strict=True))),
+    )
+
+
+def _recorded_notes(recording: Recording) -> tuple[str, ...]:
+    draws = max(map(len, recording.sweep.values()), default=0)
+    lines = [f"curves recorded on {recording.device}: {len(recording.sweep)} α, {draws} draws each"]
+    for learned, dealt in recording.trainings:
+        last = learned.history.alpha[-1]
+        mean = sum(last) / len(last)
+        distances = ", ".join(f"{abs(mean - c):.3f} from {c:g}" for c in _CONSTANTS)
+        losses = learned.history.held_out
+        lines.append(
+            f"trained, {_training_name(learned, dealt)}: α ends at {mean:.3f}"
+            f" (by layer {', '.join(f'{a:.3f}' for a in last)}), {distances};"
+            f" held-out loss {losses[0]:.3f} → {losses[-1]:.3f},"
+            f" Pearson {learned.original.pearson:.3f} → {learned.trained.pearson:.3f}"
+        )
+    return tuple(lines)
+
+
+def _training_name(learned: Learned, dealt: bool) -> str:
+    return f"α from {learned.start:g}" + (", lemmas shuffled" if dealt else "")
+
+
+def _by_alpha(name: str, found: dict[float, torch.Tensor]) -> Figure:
+    return Figure(
+        f"{name}, by α",
+        "lines",
+        tuple(found),
+        {name: tuple(values.mean().item() for values in found.values())},
+        {"claimed constant": CONSTANT},
+        {name: tuple(values.std().nan_to_num().item() for values in found.values())},
     )
 
 
