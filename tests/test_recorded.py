@@ -62,9 +62,7 @@ def test_recording_keeps_every_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyP
     source = select_models(["t5_tiny"])["t5_tiny"].source
     model = Model("t5_tiny", source.locate("t5_tiny", download=False))
     try:
-        file = recorded.record(
-            model, (0.0, 0.5), 1, TrainingSettings(epochs=1, batch=512, held_out=0.8)
-        )
+        file = recorded.record(model, (0.0, 0.5), 1)
     except WordNetMissingError as error:
         pytest.skip(str(error))
     found = recorded.read(file)
