@@ -1,13 +1,24 @@
-"""Principal components and orthogonal Procrustes between two clouds of paired rows (SPEC S13b)."""
+"""How alike two clouds of paired rows are: Procrustes, CKA, shared neighbours (SPEC S13b).
+
+Everything is held against the same with the pairing shuffled.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from geometry.embedding import row_blocks
+from geometry import embedding, estimate, relations, simplex
+from geometry.embedding import CovarianceSpectrum, row_blocks
+from geometry.estimate import Estimate, Sampling
+from geometry.relations import Pairs
+
+FITTED, ANCHORS, HELD_OUT, RELATED = 50_000, 10_000, 5_000, 1_000
+SIMPLICES, NEIGHBOURS, EXTREMES = 2_000, 10, 20
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +84,221 @@ def orthogonal_procrustes(source: Tensor, target: Tensor) -> Procrustes:
     means = a.mean(0), b.mean(0)
     u, _, v = torch.linalg.svd((a - means[0]).mT @ (b - means[1]))
     return Procrustes(u @ v, *means)
+
+
+def linear_cka(a: Tensor, b: Tensor) -> float:
+    """Linear centred kernel alignment of paired rows [n, p] and [n, q], without bias.
+
+    HSIC is estimated as Song et al. (2012) do, from the p × q products and never the n × n kernels:
+    0 for independent clouds whatever their width, where the plain form (Kornblith et al. 2019)
+    shows √(pq)/n and more. Raises ValueError below four rows, or if they do not pair up.
+    """
+    if len(a) != len(b) or len(a) < 4:
+        raise ValueError(f"CKA needs at least 4 pairs of rows, got {len(a)} and {len(b)}")
+    x, y = (rows.double() - rows.double().mean(0) for rows in (a, b))
+    return (_hsic(x, y) / (_hsic(x, x) * _hsic(y, y)) ** 0.5).item()
+
+
+def _hsic(x: Tensor, y: Tensor) -> Tensor:
+    n = len(x)
+    own, other = x.square().sum(1), y.square().sum(1)
+    rows, columns = x @ x.sum(0) - own, y @ y.sum(0) - other
+    trace = (x.mT @ y).square().sum() - (own * other).sum()
+    mixed = rows.sum() * columns.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (rows @ columns)
+    found: Tensor = trace + mixed
+    return found
+
+
+def shared_neighbours(a: Tensor, b: Tensor, k: int = NEIGHBOURS) -> Estimate:
+    """Mean share of a row's k nearest others, by cosine, that both clouds agree on.
+
+    a: [n, p], b: [n, q], paired. Chance alone gives k/(n − 1). Raises ValueError unless k < n.
+    Source: Huh et al. 2024 (mutual nearest neighbours).
+    """
+    if not k < len(a):
+        raise ValueError(f"{len(a)} rows have no {k} neighbours")
+    found = [_nearest(rows, k) for rows in (a, b)]
+    both = (found[0].unsqueeze(2) == found[1].unsqueeze(1)).any(2)
+    return estimate.mean(both.double().mean(1))
+
+
+def _nearest(rows: Tensor, k: int) -> Tensor:
+    unit = relations.unit_rows(rows)
+    parts = []
+    for start in range(0, len(unit), 1024):
+        cosines = unit[start : start + 1024] @ unit.mT
+        own = torch.arange(len(cosines), device=rows.device)
+        cosines[own, own + start] = -torch.inf
+        parts.append(cosines.topk(k).indices)
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean, std and percentiles (the median among them) of one number per token."""
+
+    mean: Estimate
+    std: float
+    percentiles: Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the mapped rows lie on the target's, over held-out tokens.
+
+    `relational`: Pearson of the pairwise cosines of the two; `relational_difference` their mean
+    |Δcos|. `volumes`: correlation of pentachoron volumes on the same index sets (on other tokens'
+    in the null, for no turn changes a volume), `volume_ratio` mapped over native mean. `best` and
+    `worst` are places among the held-out tokens. `unexplained` is the residual's share of the
+    target's centred square, `unexplained_scaled` what the best common scale leaves of it.
+    """
+
+    procrustes: Procrustes
+    cosine: Spread
+    distance: Spread
+    relational: Estimate
+    relational_difference: float
+    above: Mapping[float, float]
+    best: tuple[tuple[int, float], ...]
+    worst: tuple[tuple[int, float], ...]
+    residual: CovarianceSpectrum
+    unexplained: float
+    scale: float
+    unexplained_scaled: float
+    volumes: float
+    volume_ratio: float
+    cv_native: float
+    cv_mapped: float
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A larger table laid over a smaller one: what fits, and the null of shuffled anchors.
+
+    `kept`: the share of variance that the principal components keep. `raw`: Pearson of pairwise
+    cosines of the two tables as they are. `held_out` are the places of the held-out pairs.
+    """
+
+    components: PrincipalComponents
+    pairs: int
+    anchors: int
+    held_out: Tensor
+    kept: float
+    raw: Estimate
+    fit: Fit
+    null: Fit
+    cka: float
+    cka_null: float
+    neighbours: Estimate
+    neighbours_null: Estimate
+
+    def map(self, rows: Tensor, *, null: bool = False) -> Tensor:
+        """Rows of the larger table [n, D] in the smaller one's space, [n, d] float64."""
+        fit = self.null if null else self.fit
+        return fit.procrustes.map(self.components.project(rows))
+
+
+def project(
+    source: Tensor, target: Tensor, pairs: tuple[Tensor, Tensor], sampling: Sampling
+) -> Projection:
+    """Lay a table [rows, D] over a narrower one [rows, d] by the tokens they share.
+
+    `pairs`: rows of source and of target, each [n] int64, distinct tokens. Principal components are
+    fitted on 50,000 of the source's rows, the orthogonal map on 10,000 anchors (two thirds of the
+    pairs, where they are fewer), everything is measured on 5,000 pairs outside them.
+    Raises ValueError where D < d or the pairs are too few for the width. Source: SPEC S13b.
+    """
+    n, d = len(pairs[0]), target.shape[1]
+    anchors = min(ANCHORS, 2 * n // 3)
+    if source.shape[1] < d:
+        raise ValueError(f"the source's {source.shape[1]} dimensions are fewer than {d}")
+    if n - anchors <= NEIGHBOURS or anchors < 2:
+        raise ValueError(f"{n} tokens in common are too few to fit and to test a map")
+    order = torch.randperm(n, generator=sampling.generator("projected tokens"))
+    fitted, held = order[:anchors], order[anchors : anchors + HELD_OUT]
+    rows = torch.randperm(len(source), generator=sampling.generator("component rows"))[:FITTED]
+    components = principal_components(source[rows.to(source.device)], d)
+
+    def taken(places: Tensor) -> tuple[Tensor, Tensor]:
+        ours, theirs = (own[places].to(source.device) for own in pairs)
+        return source[ours], target[theirs].double()
+
+    anchor_source, anchor_target = taken(fitted)
+    reduced = components.project(anchor_source)
+    shuffled = torch.randperm(anchors, generator=sampling.generator("shuffled anchors"))
+    mispaired = anchor_target[shuffled.to(source.device)]
+    held_source, held_target = taken(held)
+    held_reduced = components.project(held_source)
+
+    order = torch.randperm(len(held), generator=sampling.generator("shuffled pairs"))
+    paired = torch.arange(len(held))
+    dealt = held_target[order.to(source.device)]
+
+    def measured(procrustes: Procrustes, others: Tensor) -> Fit:
+        return _fit(procrustes, procrustes.map(held_reduced), held_target, others, sampling)
+
+    return Projection(
+        components=components,
+        pairs=n,
+        anchors=anchors,
+        held_out=held,
+        kept=components.share,
+        raw=_relational(held_source, held_target)[0],
+        fit=measured(orthogonal_procrustes(reduced, anchor_target), paired),
+        null=measured(orthogonal_procrustes(reduced, mispaired), order),
+        cka=linear_cka(held_source, held_target),
+        cka_null=linear_cka(held_source, dealt),
+        neighbours=shared_neighbours(held_source, held_target),
+        neighbours_null=shared_neighbours(held_source, dealt),
+    )
+
+
+def _fit(
+    procrustes: Procrustes, mapped: Tensor, target: Tensor, others: Tensor, sampling: Sampling
+) -> Fit:
+    cosines = embedding.row_cosines(mapped, target).cpu()
+    residual = target - mapped
+    relational, difference = _relational(mapped, target)
+    sets = simplex.draw_index_sets(
+        len(target), SIMPLICES, 5, sampling.generator("projected pentachora")
+    )
+    volumes = [
+        simplex.squared_volumes_of_rows(rows, own).clamp_min(0).sqrt().cpu()
+        for rows, own in ((target, others[sets]), (mapped, sets))
+    ]
+    order = cosines.argsort(descending=True).tolist()
+    centred, moved = target - target.mean(0), mapped - mapped.mean(0)
+    square, product = centred.square().sum(), (centred * moved).sum()
+    scale = product / moved.square().sum()
+    return Fit(
+        procrustes=procrustes,
+        cosine=_spread(cosines),
+        distance=_spread(torch.linalg.vector_norm(residual, dim=1).cpu()),
+        relational=relational,
+        relational_difference=difference,
+        above={t: (cosines > t).double().mean().item() for t in THRESHOLDS},
+        best=tuple((i, cosines[i].item()) for i in order[:EXTREMES]),
+        worst=tuple((i, cosines[i].item()) for i in order[: -EXTREMES - 1 : -1]),
+        residual=embedding.covariance_spectrum(residual),
+        unexplained=(residual.square().sum() / square).item(),
+        scale=scale.item(),
+        unexplained_scaled=(1 - scale * product / square).item(),
+        volumes=relations.pearson(*volumes),
+        volume_ratio=(volumes[1].mean() / volumes[0].mean()).item(),
+        cv_native=(volumes[0].std(correction=0) / volumes[0].mean()).item(),
+        cv_mapped=(volumes[1].std(correction=0) / volumes[1].mean()).item(),
+    )
+
+
+def _relational(a: Tensor, b: Tensor) -> tuple[Estimate, float]:
+    """Pearson of the pairwise cosines of the first thousand rows of each, and their mean |Δcos|."""
+    count = min(RELATED, len(a))
+    first, second = torch.triu_indices(count, count, 1)
+    x, y = (embedding.cosine_matrix(rows[:count])[first, second] for rows in (a, b))
+    pairs = Pairs(first, second, x)
+    return relations.correlation(pairs, x, y, count), (x - y).abs().mean().item()
+
+
+def _spread(values: Tensor) -> Spread:
+    std = values.std(correction=0).item()
+    return Spread(estimate.mean(values), std, embedding.percentiles(values))

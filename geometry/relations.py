@@ -148,6 +148,13 @@ def lift(pairs: Pairs, encoder: Tensor, static: Tensor, words: int) -> Estimate:
     return found
 
 
+def correlation(pairs: Pairs, x: Tensor, y: Tensor, words: int) -> Estimate:
+    """Pearson of x and y [pairs], one number per pair of words, with a jackknife interval."""
+    rows = _moments(x.double(), y.double())
+    (found,) = jackknife(rows, pairs, words, lambda s: _correlation(s)[None])
+    return found
+
+
 def banded(similarity: Tensor, cosines: Tensor) -> tuple[tuple[int, float], ...]:
     """Count and mean cosine in each of the bands of similarity."""
     found = []

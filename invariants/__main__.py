@@ -1,6 +1,7 @@
 """python -m invariants MODEL …: the same claims and records as pytest, without pytest.
 
 python -m invariants modulate MODEL: WordNet's geometry laid over its encoder, by α, with nulls.
+python -m invariants compare A B: the wider token embedding laid over the narrower, with its null.
 python -m invariants talk MODEL TEXT: what an encoder–decoder generates, plain and modulated.
 """
 
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from fixtures.errors import InputError, UnavailableError
-from fixtures.model import Model, resolve_device, resolve_dtype
+from fixtures.model import open_model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
 from invariants.commands import COMMANDS
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[given[0]](given[1:])
     options = _parser().parse_args(given)
     try:
-        entries = select_models(options.model, options.models)
+        entries = select_models(options.model, options.models, options.pair)
         device = resolve_device(options.device)
     except InputError as error:
         print(f"invariants: {error}", file=sys.stderr)
@@ -72,8 +73,7 @@ def measure_model(
 ) -> list[Measurement]:
     """All claims of one model. What cannot be measured is a verdict, never an exception."""
     try:
-        location = entry.source.locate(entry.id, download=download)
-        model = Model(entry.id, location, device, resolve_dtype(dtype))
+        model = open_model(entry, resolve_device(device), resolve_dtype(dtype), download=download)
     except (InputError, UnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
     measured = [evaluate(claim, model, settings) for claim in claims.values()]
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m invariants", description=__doc__)
     parser.add_argument("model", nargs="+", metavar="ID[=SOURCE]")
     parser.add_argument("--models", action="append", default=[], type=Path, metavar="FILE")
+    parser.add_argument("--pair", action="append", default=[], metavar="SMALLER=LARGER")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--claims", choices=("stated", "universal"), default="stated")
     parser.add_argument("--device", default="auto")

@@ -1,4 +1,4 @@
-"""The experiments as commands: python -m invariants modulate, talk."""
+"""The experiments as commands: python -m invariants modulate, talk, compare."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable
 
+import torch
+
 from fixtures.errors import InputError, UnavailableError
-from fixtures.model import Model, resolve_device
+from fixtures.model import Model, open_model, resolve_device
 from fixtures.registry import select_models
 from geometry.estimate import Sampling
 from invariants.experiments import modulation as experiment
-from invariants.experiments import recorded
+from invariants.experiments import projection, recorded
+from invariants.experiments.projection import Comparison
 from invariants.finding import NotApplicableError
 
 
@@ -58,10 +61,13 @@ def modulate(arguments: list[str]) -> int:
 
 def _laid(option: str, device: str) -> tuple[Model, experiment.Overlay]:
     """A model by --model's syntax, and WordNet's geometry laid over it."""
-    (entry,) = select_models([option]).values()
-    location = entry.source.locate(entry.id, download=False)
-    model = Model(entry.id, location, resolve_device(device))
+    model = _opened(option, device)
     return model, experiment.overlay_of(model, Sampling())
+
+
+def _opened(option: str, device: str) -> Model:
+    (entry,) = select_models([option]).values()
+    return open_model(entry, resolve_device(device), torch.float32, download=False)
 
 
 def talk(arguments: list[str]) -> int:
@@ -85,4 +91,77 @@ def talk(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"modulate": modulate, "talk": talk}
+def compare(arguments: list[str]) -> int:
+    """Print how the wider token embedding of two models lies over the narrower, with its null."""
+    parser = argparse.ArgumentParser(prog="python -m invariants compare", description=__doc__)
+    parser.add_argument("models", metavar="ID[=SOURCE]", nargs=2)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        first, second = (_opened(option, options.device) for option in options.models)
+        found = projection.compare(first, second, Sampling(seed=options.seed))
+    except (InputError, UnavailableError, NotApplicableError) as error:
+        print(f"invariants: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(_comparison_lines(found)))
+    return 0
+
+
+def _comparison_lines(found: Comparison) -> list[str]:
+    result = found.projection
+    sides = (result.fit, result.null)
+    (larger, smaller), (wide, narrow) = (found.larger, found.smaller), found.shapes
+    lines = [
+        f"{larger} [{wide[0]} × {wide[1]}] laid over {smaller} [{narrow[0]} × {narrow[1]}]",
+        f"tokens in common {result.pairs} of {found.vocabularies[0]} and {found.vocabularies[1]};"
+        f" {result.anchors} anchors, {len(result.held_out)} held out",
+        f"variance kept by {narrow[1]} principal components {result.kept:.4f}",
+        f"{'':<34} {'paired':>9} {'shuffled':>9}",
+    ]
+
+    def add(name: str, *values: float) -> None:
+        lines.append(f"{name:<34} " + " ".join(f"{value:9.4f}" for value in values))
+
+    for name, spreads in (
+        ("cosine", [side.cosine for side in sides]),
+        ("distance", [side.distance for side in sides]),
+    ):
+        add(f"{name}: mean", *(spread.mean.value for spread in spreads))
+        add(f"{name}: std", *(spread.std for spread in spreads))
+        for share in spreads[0].percentiles:
+            label = "median" if share == 0.5 else f"{share:.0%} percentile"
+            add(f"{name}: {label}", *(spread.percentiles[share] for spread in spreads))
+    for threshold in result.fit.above:
+        add(f"tokens of cosine > {threshold:g}", *(side.above[threshold] for side in sides))
+    add("relational correlation", *(side.relational.value for side in sides))
+    add("  before projection", result.raw.value)
+    add("mean |Δcos|", *(side.relational_difference for side in sides))
+    if found.digits is not None:
+        add("digit structure correlation", found.digits.structure, found.digits.null)
+        add("  |i − j| and cosine, native", found.digits.native.correlation)
+        add("  |i − j| and cosine, mapped", found.digits.mapped.correlation)
+    add("pentachora: volume correlation", *(side.volumes for side in sides))
+    add("pentachora: mapped / native volume", *(side.volume_ratio for side in sides))
+    add("pentachora: CV mapped", *(side.cv_mapped for side in sides))
+    add("pentachora: CV native", *(side.cv_native for side in sides))
+    add("residual: unexplained share", *(side.unexplained for side in sides))
+    add("  best common scale", *(side.scale for side in sides))
+    add("  unexplained after it", *(side.unexplained_scaled for side in sides))
+    add("residual: participation ratio / d", *(s.residual.participation_ratio for s in sides))
+    for rank in range(5):
+        values = (side.residual.eigenvalues[rank].item() for side in sides)
+        add(f"residual: eigenvalue {rank + 1}", *values)
+    add("linear CKA, unbiased", result.cka, result.cka_null)
+    add("shared nearest neighbours", result.neighbours.value, result.neighbours_null.value)
+    for name, places in (("best", result.fit.best), ("worst", result.fit.worst)):
+        tokens = ", ".join(f"{token} {value:.3f}" for token, value in found.named(places))
+        lines.append(f"{name}: {tokens}")
+    return lines
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "compare": compare,
+    "modulate": modulate,
+    "talk": talk,
+}

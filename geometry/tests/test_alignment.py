@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import numpy as np
+import procrustes
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from geometry.alignment import orthogonal_procrustes, principal_components
+from geometry.alignment import (
+    linear_cka,
+    orthogonal_procrustes,
+    principal_components,
+    project,
+    shared_neighbours,
+)
+from geometry.estimate import Sampling
 
 
 def planted(d: int, seed: int, *, reflect: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -61,3 +70,123 @@ def test_what_does_not_fit() -> None:
         orthogonal_procrustes(torch.ones(3, 2), torch.ones(4, 2))
     with pytest.raises(ValueError, match="no 3 principal components"):
         principal_components(torch.ones(5, 2), 3)
+
+
+def test_the_published_example_of_a_procrustes_library() -> None:
+    generator = np.random.default_rng(0)
+    a = generator.random((5, 3))
+    b = a @ scipy.stats.ortho_group.rvs(3, random_state=0) + generator.random((1, 3))
+    theirs = procrustes.orthogonal(a, b, translate=True, scale=False)
+    ours = orthogonal_procrustes(torch.from_numpy(a), torch.from_numpy(b))
+    np.testing.assert_allclose(ours.rotation.numpy(), theirs.t, atol=1e-10)
+    assert theirs.error == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(ours.map(torch.from_numpy(a)).numpy(), b, atol=1e-10)
+
+
+def clouds(n: int, p: int, q: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, p, generator=generator, dtype=torch.float64)
+    return x, torch.randn(n, q, generator=generator, dtype=torch.float64)
+
+
+def hsic_by_definition(x: torch.Tensor, y: torch.Tensor) -> float:
+    """Song et al. 2012, equation 5, from the n × n kernels."""
+    n = len(x)
+    k, kl = (rows @ rows.mT for rows in (x, y))
+    k.fill_diagonal_(0)
+    kl.fill_diagonal_(0)
+    ends = k.sum() * kl.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (k @ kl).sum()
+    return ((torch.trace(k @ kl) + ends) / (n * (n - 3))).item()
+
+
+@given(st.integers(4, 30), st.integers(1, 8), st.integers(1, 8), st.integers(0, 99))
+def test_cka_is_its_definition_and_knows_no_rotation_or_scale(
+    n: int, p: int, q: int, seed: int
+) -> None:
+    x, y = clouds(n, p, q, seed)
+    y = y + x[:, :1]
+    scale = hsic_by_definition(x, x) * hsic_by_definition(y, y)
+    assume(scale > 1e-6)
+    assert linear_cka(x, y) == pytest.approx(hsic_by_definition(x, y) / scale**0.5, abs=1e-9)
+    turned = 3 * x @ planted(p, seed, reflect=True)[1] + 5
+    assert linear_cka(turned, y) == pytest.approx(linear_cka(x, y), abs=1e-9)
+    assert linear_cka(x, turned) == pytest.approx(1)
+
+
+def test_cka_of_independent_clouds_is_zero_however_wide() -> None:
+    found = [linear_cka(*clouds(60, 200, 100, seed)) for seed in range(40)]
+    assert abs(sum(found)) / 40 < 3 * torch.tensor(found).std().item() / 40**0.5
+
+
+@given(st.integers(12, 60), st.integers(2, 8), st.integers(1, 9), st.integers(0, 99))
+def test_neighbours_are_shared_wholly_or_by_chance(n: int, d: int, k: int, seed: int) -> None:
+    x, y = clouds(n, d, d, seed)
+    assert shared_neighbours(x, x @ planted(d, seed, reflect=False)[1], k).value == 1
+    unit = [rows / rows.norm(dim=1, keepdim=True) for rows in (x, y)]
+    near = [(u @ u.mT).fill_diagonal_(-2).topk(k).indices.tolist() for u in unit]
+    shares = [len(set(a) & set(b)) / k for a, b in zip(*near, strict=True)]
+    assert shared_neighbours(x, y, k).value == pytest.approx(sum(shares) / n)
+
+
+def tables(
+    n: int, wide: int, narrow: int, noise: float
+) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """A wide table whose leading directions hold a narrow one, turned, shifted, in other rows."""
+    generator = torch.Generator().manual_seed(1)
+    target = torch.randn(n, narrow, generator=generator, dtype=torch.float64) + 0.5
+    basis = torch.linalg.qr(torch.randn(wide, wide, generator=generator, dtype=torch.float64))[0]
+    source = (target - 0.5) @ basis[:narrow] + noise * torch.randn(
+        n, wide, generator=generator, dtype=torch.float64
+    )
+    order = torch.randperm(n, generator=generator)
+    return source[order] + 2, target, (torch.argsort(order), torch.arange(n))
+
+
+def test_a_planted_projection_is_found_and_its_null_is_not() -> None:
+    source, target, pairs = tables(900, 24, 8, 0.0)
+    found = project(source, target, pairs, Sampling())
+    assert found.kept == pytest.approx(1)
+    assert found.fit.cosine.mean.value == pytest.approx(1)
+    assert found.fit.relational.value == pytest.approx(1)
+    assert found.fit.unexplained == pytest.approx(0, abs=1e-12)
+    assert found.fit.volumes == pytest.approx(1)
+    assert found.fit.cv_mapped == pytest.approx(found.fit.cv_native)
+    assert found.fit.above[0.99] == 1.0
+    assert found.neighbours.value > 0.6  # the source's own mean shifts its cosines
+    assert found.cka == pytest.approx(1)
+    assert found.null.cosine.mean.value < 0.5
+    assert found.null.relational.value < 0.9
+    assert abs(found.cka_null) < 0.05
+    assert found.neighbours_null.value < 0.1
+    torch.testing.assert_close(found.map(source[pairs[0]]), target, atol=1e-9, rtol=0)
+    assert found.anchors + len(found.held_out) == found.pairs
+
+
+@given(st.floats(0.02, 0.5))
+@settings(max_examples=10)
+def test_more_noise_fits_worse(noise: float) -> None:
+    source, target, pairs = tables(300, 12, 6, noise)
+    noisier = tables(300, 12, 6, 2 * noise)[0]
+    one, two = (project(rows, target, pairs, Sampling()).fit for rows in (source, noisier))
+    assert one.cosine.mean.value > two.cosine.mean.value
+    assert one.unexplained < two.unexplained
+    assert one.relational.value > two.relational.value
+
+
+def test_best_and_worst_are_the_ends_of_the_cosines() -> None:
+    source, target, pairs = tables(300, 12, 6, 0.5)
+    fit = project(source, target, pairs, Sampling()).fit
+    assert [v for _, v in fit.best] == sorted((v for _, v in fit.best), reverse=True)
+    assert fit.best[-1][1] >= fit.cosine.percentiles[0.5] >= fit.worst[-1][1] >= fit.worst[0][1]
+
+
+def test_what_cannot_be_projected() -> None:
+    few = torch.arange(12)
+    with pytest.raises(ValueError, match="12 tokens in common are too few"):
+        project(torch.randn(40, 8), torch.randn(40, 4), (few, few), Sampling())
+    with pytest.raises(ValueError, match="fewer than 8"):
+        project(torch.randn(40, 4), torch.randn(40, 8), (few, few), Sampling())
+    with pytest.raises(ValueError, match="at least 4 pairs"):
+        linear_cka(torch.ones(3, 2), torch.ones(3, 2))
+    with pytest.raises(ValueError, match="no 5 neighbours"):
+        shared_neighbours(torch.ones(5, 2), torch.ones(5, 2), 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -46,6 +47,7 @@ def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
                 "every row's own norm in a random direction",
             ),
             Named("mean volume", volumes.mean, "in units of the table's fourth power"),
+            *_without_unused(model, lambda used: simplex.volume_statistics(used, modest).cv),
         ),
         notes=(f"{volumes.dropped} simplices with V² ≤ 0 dropped",) if volumes.dropped else (),
     )
@@ -103,6 +105,10 @@ def embedding_participation_ratio(model: Model, sampling: Sampling) -> Finding:
         related=(
             *(Named(name, value, f"of {table.shape[1]}") for name, value in dimensions.items()),
             Named("total variance", exact(spectrum.total_variance), "trace of the covariance"),
+            *_without_unused(
+                model,
+                lambda used: exact(embedding.covariance_spectrum(used).participation_ratio),
+            ),
         ),
     )
 
@@ -131,6 +137,7 @@ def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
                 exact(summary.sampled_mean),
                 "the source's way: 5,000 rows",
             ),
+            *_without_unused(model, lambda used: exact(embedding.cosine_moments(used).mean)),
             *(Named(name, value, "of sampled pairs") for name, value in marks.items()),
         ),
         notes=tuple(
@@ -218,6 +225,7 @@ def embedding_norm(model: Model, sampling: Sampling) -> Finding:
             Named("mean norm", exact(summary.mean), "of a row"),
             Named("smallest norm", exact(summary.lowest), f"row {summary.lowest_row}"),
             Named("largest norm", exact(summary.highest), f"row {summary.highest_row}"),
+            *_without_unused(model, lambda used: exact(_norm_cv(used))),
             Named("rows of norm zero", exact(summary.zero_rows), "norm below 1e-6"),
             Named("mean distance", exact(distances.mean), "between sampled rows"),
             Named("mean distance / √d", exact(distances.mean / distances.scale), "the same"),
@@ -226,6 +234,24 @@ def embedding_norm(model: Model, sampling: Sampling) -> Finding:
             Named("mean of dimension stds", exact(summary.mean_of_stds), "over dimensions"),
         ),
     )
+
+
+def _without_unused(model: Model, quantity: Callable[[Tensor], Estimate]) -> tuple[Named, ...]:
+    """The same quantity over the rows of tokens that the vocabulary does not mark as unused."""
+    unused = [] if model.is_twin or model.vocabulary is None else model.vocabulary.unused()
+    table = _table(model)
+    kept = torch.ones(len(table), dtype=torch.bool)
+    kept[[row for row in unused if row < len(table)]] = False
+    count = len(table) - int(kept.sum())
+    if not count:
+        return ()
+    value = quantity(table[kept.to(table.device)])
+    return (Named(f"without {count} unused rows", value, "tokens marked unused left out"),)
+
+
+def _norm_cv(table: Tensor) -> float:
+    norms = embedding.row_norms(table)
+    return (norms.std(correction=0) / norms.mean()).item()
 
 
 def _table(model: Model) -> Tensor:

@@ -1,0 +1,18 @@
+"""Claims on a model beside a larger one of the same vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_cross_scale_relational_correlation(
+    model: Model, sampling: Sampling, measure: Measure
+) -> None:
+    measure(quantities.projection.cross_scale_relational_correlation(model, sampling))
