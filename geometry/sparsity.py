@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from geometry.kernels import magnitudes as kernel
+from geometry.kernels.magnitudes import Pass
 
 THRESHOLDS = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 _BLOCK = 1 << 20  # entries; a block and its comparisons stay near the CPU's cache
@@ -18,6 +22,7 @@ class Magnitudes:
 
     numel: int
     sum_of_squares: float
+    sum_of_magnitudes: float
     largest: float
     non_finite: int
     below: tuple[int, ...]
@@ -37,39 +42,57 @@ class Magnitudes:
 
 
 def magnitudes(tensor: Tensor) -> Magnitudes:
-    """Threshold counts, Σw², max |w| and the number of non-finite entries of a tensor.
+    """Threshold counts, Σw², Σ|w|, max |w| and the number of non-finite entries of a tensor.
 
     Any shape and float type; comparisons give what comparing in float64 gives. Non-finite entries
     are counted and count as below no threshold. Raises ValueError if empty. Source: SPEC W2.
     """
     if tensor.numel() == 0:
         raise ValueError("an empty tensor has no magnitudes")
-    blocks = tensor.detach().reshape(-1).split(_BLOCK)
-    total = sum(_sum_of_squares(block) for block in blocks)
-    rms = math.sqrt(total / tensor.numel()) if math.isfinite(total) else 0.0
-    edges = [*THRESHOLDS, *(t * rms for t in THRESHOLDS)]
-    thresholds = edges if tensor.dtype == torch.float64 else [_at_least(t) for t in edges]
-    counts = [0] * len(thresholds)
-    largest = 0.0
-    for block in blocks:
-        magnitude = block.abs() if block.dtype == torch.float64 else block.float().abs()
-        largest = max(largest, magnitude.max().item())
-        for i, threshold in enumerate(thresholds):
-            counts[i] += int(torch.count_nonzero(magnitude < threshold))
-    finite = math.isfinite(total)
+    edges = _edges(tensor, THRESHOLDS)
+    if kernel.is_available(tensor, edges):
+        found = kernel.one_pass(tensor, edges)
+    else:
+        found = Pass(_below(tensor, edges), *_sums(tensor))
+    finite = math.isfinite(found.squares)
+    rms = math.sqrt(found.squares / tensor.numel()) if finite else 0.0
     return Magnitudes(
         numel=tensor.numel(),
-        sum_of_squares=total,
-        largest=largest,
+        sum_of_squares=found.squares,
+        sum_of_magnitudes=found.total,
+        largest=found.largest,
         non_finite=0 if finite else int(torch.count_nonzero(~torch.isfinite(tensor))),
-        below=tuple(counts[: len(THRESHOLDS)]),
-        below_relative=tuple(counts[len(THRESHOLDS) :]),
+        below=found.below,
+        below_relative=_below(tensor, _edges(tensor, [t * rms for t in THRESHOLDS])),
     )
 
 
-def _sum_of_squares(block: Tensor) -> float:
-    wide = block.double()
-    return torch.dot(wide, wide).item()
+def _edges(tensor: Tensor, thresholds: Sequence[float]) -> list[float]:
+    """Thresholds in the tensor's own type, float32 for narrower ones, never rounded down."""
+    return list(thresholds) if tensor.dtype == torch.float64 else [_at_least(t) for t in thresholds]
+
+
+def _below(tensor: Tensor, edges: Sequence[float]) -> tuple[int, ...]:
+    if kernel.is_available(tensor, edges):
+        return kernel.one_pass(tensor, edges).below
+    counts = [0] * len(edges)
+    for block in tensor.detach().reshape(-1).split(_BLOCK):
+        magnitude = block.abs() if block.dtype == torch.float64 else block.float().abs()
+        for i, edge in enumerate(edges):
+            counts[i] += int(torch.count_nonzero(magnitude < edge))
+    return tuple(counts)
+
+
+def _sums(tensor: Tensor) -> tuple[float, float, float]:
+    """max |w|, Σ|w| and Σw², the sums in float64."""
+    largest = total = squares = 0.0
+    for block in tensor.detach().reshape(-1).split(_BLOCK):
+        wide = block.double()
+        magnitude = wide.abs()
+        largest = max(largest, magnitude.max().item())
+        total += magnitude.sum().item()
+        squares += torch.dot(wide, wide).item()
+    return largest, total, squares
 
 
 def _at_least(threshold: float) -> float:

@@ -1,0 +1,66 @@
+"""A GPU gives the CPU's verdicts and values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from fixtures.model import Model
+from fixtures.registry import select_models
+from invariants import quantities
+from invariants.__main__ import measure_model
+from invariants.claims import load_claims
+from invariants.verdicts import Settings
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+WITHOUT_PASSES = ("attention", "embedding", "layers", "position", "weights")
+
+
+def claims() -> list[str]:
+    modules = [getattr(quantities, name) for name in WITHOUT_PASSES]
+    return [claim for claim in load_claims() if any(hasattr(m, claim) for m in modules)]
+
+
+def test_claims_have_the_cpus_values_and_verdicts() -> None:
+    entry = select_models(["t5_tiny"])["t5_tiny"]
+    chosen = {name: claim for name, claim in load_claims().items() if name in claims()}
+    settings = Settings(samples=20_000, twins=0)
+    on_cpu, on_gpu = (
+        measure_model(entry, chosen, settings, device=device) for device in ("cpu", "cuda")
+    )
+    assert len(on_cpu) > 15
+    for ours, theirs in zip(on_cpu, on_gpu, strict=True):
+        assert theirs.verdict == ours.verdict, ours.claim
+        if ours.value is None or theirs.value is None:
+            assert theirs.value is ours.value
+            continue
+        found, expected = ([v.value, v.low, v.high] for v in (theirs.value, ours.value))
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), ours.claim
+        assert theirs.parts == pytest.approx(ours.parts, rel=1e-9, abs=1e-12), ours.claim
+
+
+def test_the_survey_is_the_cpus() -> None:
+    source = select_models(["t5_mini"])["t5_mini"].source
+    location = source.locate("t5_mini", download=False)
+    on_cpu, on_gpu = (Model("t5_mini", location, device).survey for device in ("cpu", "cuda"))
+    ours, theirs = list(numbers(on_cpu)), list(numbers(on_gpu))
+    assert len(ours) == len(theirs) > 1000
+    assert theirs == pytest.approx(ours, rel=1e-9, abs=1e-12)
+
+
+def numbers(found: Any) -> Iterator[float]:
+    """Every number in a tree of dataclasses, tuples and tensors, in order."""
+    if dataclasses.is_dataclass(found) and not isinstance(found, type):
+        for field in dataclasses.fields(found):
+            yield from numbers(getattr(found, field.name))
+    elif isinstance(found, (tuple, list)):
+        for one in found:
+            yield from numbers(one)
+    elif isinstance(found, torch.Tensor):
+        yield from found.flatten().tolist()
+    elif isinstance(found, (int, float)):
+        yield float(found)
