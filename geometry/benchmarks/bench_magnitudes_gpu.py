@@ -17,7 +17,7 @@ from geometry.kernels.magnitudes import one_pass
 from geometry.sparsity import THRESHOLDS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-NUMBERS = 1 << 29
+NUMBERS = 1 << 30
 EDGES = [torch.tensor(t, dtype=torch.float32).item() for t in THRESHOLDS]
 
 
@@ -27,7 +27,7 @@ def tensor(request: pytest.FixtureRequest) -> Tensor:
 
 
 def _measure(benchmark: BenchmarkFixture, tensor: Tensor, run: Callable[[], object]) -> None:
-    benchmark.group = f"magnitudes of 2²⁹ numbers, {tensor.dtype}"
+    benchmark.group = f"magnitudes of 2³⁰ numbers, {tensor.dtype}"
 
     def synchronised() -> None:
         run()

@@ -2,7 +2,7 @@
 
 Reading is what it has to cost; what stands in the way is the arithmetic per entry. A float32 count
 is a fused multiply-add that saturates to 0 or 1 and an addition; bfloat16 entries are compared and
-counted two at a time. The sums are float64. Source: SPEC W2.
+counted two at a time. Σw² is float64. Source: SPEC W2.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,17 +41,6 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
         )
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
-    def _larger(a, b):  # type: ignore[no-untyped-def]
-        return tl.inline_asm_elementwise(
-            "max.NaN.f32 $0, $1, $2;",
-            "=f,f,f",
-            [a, b],
-            dtype=tl.float32,
-            is_pure=True,
-            pack=1,
-        )
-
-    @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _pair_below(w, edge):  # type: ignore[no-untyped-def]
         return tl.inline_asm_elementwise(
             "set.lt.bf16x2.bf16x2 $0, $1, $2;",
@@ -65,6 +55,17 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
     def _pair_sum(a, b):  # type: ignore[no-untyped-def]
         return tl.inline_asm_elementwise(
             "add.rn.bf16x2 $0, $1, $2;",
+            "=r,r,r",
+            [a, b],
+            dtype=tl.int32,
+            is_pure=True,
+            pack=1,
+        )
+
+    @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
+    def _pair_larger(a, b):  # type: ignore[no-untyped-def]
+        return tl.inline_asm_elementwise(
+            "max.bf16x2 $0, $1, $2;",
             "=r,r,r",
             [a, b],
             dtype=tl.int32,
@@ -97,7 +98,7 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
         tensor,
         out,
         numel,
-        blocks,
+        steps,
         t0,
         t1,
         t2,
@@ -116,26 +117,27 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
         largest = tl.zeros([B], tl.float32)
         total = tl.zeros([B], tl.float64)
         squares = tl.zeros([B], tl.float64)
-        for block in range(tl.program_id(0), blocks, tl.num_programs(0)):
-            start = tl.cast(block, tl.int64) * (B * U)
-            for step in tl.static_range(U):
-                at = start + step * B
+        stride = tl.num_programs(0) * B
+        here = tensor + tl.program_id(0).to(tl.int64) * B
+        for _ in range(steps):
+            for _ in tl.static_range(U):
                 if MASKED:
-                    inside = at + lane < numel
-                    w = tl.abs(tl.load(tensor + at + lane, mask=inside, other=0.0).to(tl.float32))
+                    inside = tl.program_id(0) * B + lane < numel
+                    w = tl.abs(tl.load(here + lane, mask=inside, other=0.0).to(tl.float32))
                     c0 += tl.where(inside, _below(w, t0), 0.0)
                     c1 += tl.where(inside, _below(w, t1), 0.0)
                     c2 += tl.where(inside, _below(w, t2), 0.0)
                     c3 += tl.where(inside, _below(w, t3), 0.0)
                     c4 += tl.where(inside, _below(w, t4), 0.0)
                 else:
-                    w = tl.abs(tl.load(tensor + at + lane).to(tl.float32))
+                    w = tl.abs(tl.load(here + lane).to(tl.float32))
                     c0 += _below(w, t0)
                     c1 += _below(w, t1)
                     c2 += _below(w, t2)
                     c3 += _below(w, t3)
                     c4 += _below(w, t4)
-                largest = _larger(largest, w)
+                here += stride
+                largest = tl.maximum(largest, w)
                 wide = w.to(tl.float64)
                 total += wide
                 squares += wide * wide
@@ -145,7 +147,7 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
     def _bfloat16_pairs(  # type: ignore[no-untyped-def]
         pairs,
         out,
-        blocks,
+        steps,
         t0,
         t1,
         t2,
@@ -161,43 +163,47 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
         c2 = tl.zeros([B], tl.float32)
         c3 = tl.zeros([B], tl.float32)
         c4 = tl.zeros([B], tl.float32)
-        largest = tl.zeros([B], tl.float32)
+        largest = tl.zeros([B], tl.int32)
         total = tl.zeros([B], tl.float64)
         squares = tl.zeros([B], tl.float64)
-        for block in range(tl.program_id(0), blocks, tl.num_programs(0)):
-            start = tl.cast(block, tl.int64) * (B * U * ROUNDS)
+        stride = tl.num_programs(0) * B
+        here = pairs + tl.program_id(0).to(tl.int64) * B
+        for _ in range(steps):
             k0 = tl.zeros([B], tl.int32)  # bfloat16 counts, exact up to 256
             k1 = tl.zeros([B], tl.int32)
             k2 = tl.zeros([B], tl.int32)
             k3 = tl.zeros([B], tl.int32)
             k4 = tl.zeros([B], tl.int32)
-            for number in range(ROUNDS):
-                for step in tl.static_range(U):
-                    w = tl.load(pairs + start + (number * U + step) * B + lane) & 0x7FFF7FFF
+            for _ in range(ROUNDS):
+                few = tl.zeros([B], tl.float32)
+                for _ in tl.static_range(U):
+                    w = tl.load(here + lane) & 0x7FFF7FFF
+                    here += stride
                     k0 = _pair_sum(k0, _pair_below(w, t0))
                     k1 = _pair_sum(k1, _pair_below(w, t1))
                     k2 = _pair_sum(k2, _pair_below(w, t2))
                     k3 = _pair_sum(k3, _pair_below(w, t3))
                     k4 = _pair_sum(k4, _pair_below(w, t4))
-                    high, low = _high(w), _low(w)
-                    largest = _larger(largest, _larger(high, low))
-                    one, other = high.to(tl.float64), low.to(tl.float64)
-                    total += one + other
+                    largest = _pair_larger(largest, w)
+                    few += _high(w) + _low(w)
+                    one, other = _high(w).to(tl.float64), _low(w).to(tl.float64)
                     squares += one * one
                     squares += other * other
+                total += few.to(tl.float64)
             c0 += _high(k0) + _low(k0)
             c1 += _high(k1) + _low(k1)
             c2 += _high(k2) + _low(k2)
             c3 += _high(k3) + _low(k3)
             c4 += _high(k4) + _low(k4)
-        _store(out, c0, c1, c2, c3, c4, largest, total, squares)
+        _store(out, c0, c1, c2, c3, c4, tl.maximum(_high(largest), _low(largest)), total, squares)
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """What one pass found. `below` belongs to the thresholds in their order.
 
-    A NaN is below none of them; it and infinities show in `largest`, `total` and `squares`.
+    A NaN is below none of them; it and infinities show in `total` and `squares`. Of bfloat16
+    numbers Σ|w| is float32 within each 32 entries, float64 beyond.
     """
 
     below: tuple[int, ...]
@@ -225,37 +231,37 @@ def one_pass(tensor: Tensor, thresholds: Sequence[float]) -> Pass:
     by_pairs = flat.dtype == torch.bfloat16 and flat.data_ptr() % 16 == 0
     size = _BLOCK * (2 * _UNROLLED_PAIRS * _PAIR_ROUNDS if by_pairs else _UNROLLED)
     blocks = flat.numel() // size
-    units = torch.cuda.get_device_properties(tensor.device).multi_processor_count
-    programs = min(blocks, units * _PROGRAMS_PER_UNIT)
-    rest = flat[blocks * size :]
+    units = torch.cuda.get_device_properties(flat.device).multi_processor_count
+    steps = -(-blocks // (units * _PROGRAMS_PER_UNIT))
+    programs = blocks // max(1, steps)
+    rest = flat[programs * steps * size :]
     rest_blocks = -(-rest.numel() // _BLOCK)
-    out = torch.empty(programs + rest_blocks, 8, dtype=torch.float64, device=tensor.device)
+    out = torch.empty(programs + rest_blocks, 8, dtype=torch.float64, device=flat.device)
     edges = [t * 2.0**100 for t in thresholds]
-    with torch.cuda.device(tensor.device):
-        if by_pairs and blocks:
+    with torch.cuda.device(flat.device):
+        if programs and by_pairs:
             _bfloat16_pairs[(programs,)](
-                flat[: blocks * size].view(torch.int32),
+                flat[: programs * steps * size].view(torch.int32),
                 out,
-                blocks,
+                steps,
                 *map(_pair, thresholds),
                 ROUNDS=_PAIR_ROUNDS,
                 U=_UNROLLED_PAIRS,
                 B=_BLOCK,
                 num_warps=_WARPS,
             )
-        elif blocks:
+        elif programs:
             whole = {"MASKED": False, "U": _UNROLLED, "B": _BLOCK, "num_warps": _WARPS}
-            _entries[(programs,)](flat, out, flat.numel(), blocks, *edges, **whole)
+            _entries[(programs,)](flat, out, flat.numel(), steps, *edges, **whole)
         if rest_blocks:
             masked = {"MASKED": True, "U": 1, "B": _BLOCK, "num_warps": _WARPS}
-            own = out[programs:]
-            _entries[(rest_blocks,)](rest, own, rest.numel(), rest_blocks, *edges, **masked)
-    sums = out.sum(0)
-    sums[5] = out[:, 5].max()
-    *below, largest, total, squares = sums.tolist()
-    return Pass(tuple(map(int, below)), largest, total, squares)
+            _entries[(rest_blocks,)](rest, out[programs:], rest.numel(), 1, *edges, **masked)
+    found = out.cpu()
+    *below, _, total, squares = found.sum(0).tolist()
+    return Pass(tuple(map(int, below)), found[:, 5].max().item(), total, squares)
 
 
+@cache
 def _pair(threshold: float) -> int:
     """The smallest bfloat16 not below the threshold, twice in one 32-bit integer."""
     rounded = torch.tensor(threshold, dtype=torch.bfloat16)
