@@ -225,7 +225,17 @@ def is_available(tensor: Tensor, thresholds: Sequence[float]) -> bool:
 def one_pass(tensor: Tensor, thresholds: Sequence[float]) -> Pass:
     """Five counts of |w| < t, max |w|, Σ|w| and Σw² of a tensor on a GPU, counts as in float64.
 
-    `thresholds` are float32 numbers. What fills no whole block takes a second, masked launch.
+    `thresholds` are float32 numbers.
+    """
+    found = launch(tensor, thresholds).cpu()
+    *below, _, total, squares = found.sum(0).tolist()
+    return Pass(tuple(map(int, below)), found[:, 5].max().item(), total, squares)
+
+
+def launch(tensor: Tensor, thresholds: Sequence[float]) -> Tensor:
+    """What `one_pass` adds up: [programs, 8] float64 on the GPU, not waited for.
+
+    What fills no whole block takes a second, masked launch.
     """
     flat = tensor.detach().contiguous().view(-1)
     by_pairs = flat.dtype == torch.bfloat16 and flat.data_ptr() % 16 == 0
@@ -256,9 +266,7 @@ def one_pass(tensor: Tensor, thresholds: Sequence[float]) -> Pass:
         if rest_blocks:
             masked = {"MASKED": True, "U": 1, "B": _BLOCK, "num_warps": _WARPS}
             _entries[(rest_blocks,)](rest, out[programs:], rest.numel(), 1, *edges, **masked)
-    found = out.cpu()
-    *below, _, total, squares = found.sum(0).tolist()
-    return Pass(tuple(map(int, below)), found[:, 5].max().item(), total, squares)
+    return out
 
 
 @cache
