@@ -16,6 +16,7 @@ from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
 
 _D, _LAYERS = 512, 6
+_DRAWN_EVERY = 8  # of the recorded steps
 _CONSTANTS = (CONSTANT, 0.5, 0.70846)
 _CLAIMED = {
     0.01: {"pearson": (0.099, 0.001), "gradient": (0.022, 0.001), "preservation": (0.9998, 0.0001)},
@@ -149,11 +150,11 @@ def _recorded_figures(recording: Recording) -> tuple[Figure, ...]:
     if not recording.trainings:
         return figures
     names = [_training_name(*training) for training in recording.trainings]
-    every = NOTEBOOKS.interval
-    steps = tuple(float(every * i) for i in range(len(recording.trainings[0][0].history.alpha)))
+    every, recorded = _DRAWN_EVERY, len(recording.trainings[0][0].history.alpha)
+    steps = tuple(float(NOTEBOOKS.interval * i) for i in range(0, recorded, every))
     epochs = tuple(float(i + 1) for i in range(len(recording.trainings[0][0].history.held_out)))
     means = [
-        tuple(sum(row) / len(row) for row in learned.history.alpha)
+        tuple(sum(row) / len(row) for row in learned.history.alpha[::every])
         for learned, _ in recording.trainings
     ]
     losses = [tuple(learned.history.held_out) for learned, _ in recording.trainings]
