@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import embedding, estimate, relations, simplex
+from geometry import embedding, estimate, relations, simplex, spectrum
 from geometry.embedding import CovarianceSpectrum, row_blocks
 from geometry.estimate import Estimate, Sampling
 from geometry.relations import Pairs
@@ -43,20 +43,11 @@ def principal_components(rows: Tensor, k: int) -> PrincipalComponents:
     n, d = rows.shape
     if k > d or n < 2:
         raise ValueError(f"{n} rows of {d} dimensions have no {k} principal components")
-    total = torch.zeros(d, dtype=torch.float64, device=rows.device)
-    for block in row_blocks(rows):
-        total += block.sum(0)
-    mean = total / n
-    covariance = torch.zeros(d, d, dtype=torch.float64, device=rows.device)
-    for block in row_blocks(rows):
-        centred = block - mean
-        covariance.addmm_(centred.mT, centred)
-    values, vectors = torch.linalg.eigh(covariance)
-    axes = vectors[:, -k:].flip(1)
-    largest = axes.abs().argmax(0)
-    signs = axes[largest, torch.arange(k, device=axes.device)].sign()
+    values, vectors = torch.linalg.eigh(embedding.covariance(rows))
+    axes = spectrum.with_fixed_signs(vectors[:, -k:].flip(1))
     values = values.clamp_min(0)
-    return PrincipalComponents(mean, axes * signs, (values[-k:].sum() / values.sum()).item())
+    share = (values[-k:].sum() / values.sum()).item()
+    return PrincipalComponents(embedding.column_means(rows), axes, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +174,6 @@ class Projection:
     pairs: int
     anchors: int
     held_out: Tensor
-    kept: float
     raw: Estimate
     fit: Fit
     null: Fit
@@ -191,6 +181,10 @@ class Projection:
     cka_null: float
     neighbours: Estimate
     neighbours_null: Estimate
+
+    @property
+    def kept(self) -> float:
+        return self.components.share
 
     def map(self, rows: Tensor, *, null: bool = False) -> Tensor:
         """Rows of the larger table [n, D] in the smaller one's space, [n, d] float64."""
@@ -242,7 +236,6 @@ def project(
         pairs=n,
         anchors=anchors,
         held_out=held,
-        kept=components.share,
         raw=_relational(held_source, held_target)[0],
         fit=measured(orthogonal_procrustes(reduced, anchor_target), paired),
         null=measured(orthogonal_procrustes(reduced, mispaired), order),
@@ -285,8 +278,8 @@ def _fit(
         unexplained_scaled=(1 - scale * product / square).item(),
         volumes=relations.pearson(*volumes),
         volume_ratio=(volumes[1].mean() / volumes[0].mean()).item(),
-        cv_native=(volumes[0].std(correction=0) / volumes[0].mean()).item(),
-        cv_mapped=(volumes[1].std(correction=0) / volumes[1].mean()).item(),
+        cv_native=estimate.coefficient_of_variation(volumes[0]).value,
+        cv_mapped=estimate.coefficient_of_variation(volumes[1]).value,
     )
 
 

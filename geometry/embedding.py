@@ -31,9 +31,15 @@ def row_norms(table: Tensor) -> Tensor:
     return torch.cat([block.square().sum(1) for block in row_blocks(table)]).sqrt().cpu()
 
 
+def column_means(table: Tensor) -> Tensor:
+    """Mean of every dimension, [d] float64 on the table's device."""
+    total: Tensor = torch.stack([block.sum(0) for block in row_blocks(table)]).sum(0)
+    return total / len(table)
+
+
 def column_moments(table: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and population std of every dimension, each [d] float64 on the CPU."""
-    mean = torch.stack([block.sum(0) for block in row_blocks(table)]).sum(0) / len(table)
+    mean = column_means(table)
     squares = torch.stack([(block - mean).square().sum(0) for block in row_blocks(table)]).sum(0)
     return mean.cpu(), (squares / len(table)).sqrt().cpu()
 
@@ -49,7 +55,7 @@ def covariance(table: Tensor) -> Tensor:
     n, d = table.shape
     if n < 2:
         raise ValueError(f"a covariance needs at least 2 rows, got {n}")
-    mean = column_moments(table)[0].to(table.device)
+    mean = column_means(table)
     result = torch.zeros(d, d, dtype=torch.float64, device=table.device)
     for block in row_blocks(table):
         centred = block - mean

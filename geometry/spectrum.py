@@ -48,6 +48,13 @@ def singular_values(matrix: Tensor) -> Tensor:
     return descending
 
 
+def with_fixed_signs(vectors: Tensor) -> Tensor:
+    """Eigenvectors [d, k] as columns, each with the sign that makes its largest entry positive."""
+    largest = vectors.abs().argmax(0)
+    signs = vectors[largest, torch.arange(vectors.shape[1], device=vectors.device)].sign()
+    return vectors * signs
+
+
 def stable_rank(values: Tensor) -> float:
     """‖W‖_F² / σ₁² of singular values [n]; 0 for a zero matrix. Source: SPEC W1."""
     return _ratio(values.square().sum(), values.max().square())

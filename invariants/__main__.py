@@ -15,7 +15,7 @@ from fixtures.errors import InputError, UnavailableError
 from fixtures.model import open_model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
 from invariants.claims import Claim, load_claims
-from invariants.commands import COMMANDS
+from invariants.commands import COMMANDS, run
 from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
 from reports import page
 from reports.results import Measurement, latest, write_atomically, write_results
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 if a claim fails, 2 for bad input."""
     given = sys.argv[1:] if arguments is None else arguments
     if given and given[0] in COMMANDS:
-        return COMMANDS[given[0]](given[1:])
+        return run(given[0], given[1:])
     options = _parser().parse_args(given)
     try:
         entries = select_models(options.model, options.models, options.pair)

@@ -18,7 +18,7 @@ from invariants.experiments.projection import Comparison
 from invariants.finding import NotApplicableError
 
 
-def modulate(arguments: list[str]) -> int:
+def modulate(arguments: list[str]) -> None:
     """Print every number of the modulator pipeline: each step, and the relations by α."""
     parser = argparse.ArgumentParser(prog="python -m invariants modulate")
     parser.add_argument("model", metavar="ID[=SOURCE]")
@@ -30,33 +30,28 @@ def modulate(arguments: list[str]) -> int:
     )
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    try:
-        model, laid = _laid(options.model, options.device)
-        if options.record:
-            print(f"recorded: {recorded.record(model)}")
-            return 0
-        original = laid.words.encoder[laid.anchors]
-        static = laid.words.static[laid.anchors]
-        print(f"anchors {len(laid.anchors)} of {len(laid.words)} matched words")
-        print(f"reconstruction of Wu–Palmer similarity {laid.reconstruction:.4f}")
-        print(f"alignment {laid.alignment:.4f}, rows shuffled {laid.alignment_null:.4f}")
-        print(f"{'':<18} Pearson Spearman gradient     CV preservation")
-        rows = {"static": experiment.measure(laid, static, original)}
-        rows["original"] = experiment.measure(laid, original, original)
-        null = experiment.shuffled(laid, Sampling())
-        for alpha in options.alpha:
-            for name, overlay in ((f"α = {alpha:g}", laid), ("  tokens shuffled", null)):
-                encoded = experiment.encode_at(model, overlay, alpha)
-                rows[f"{name:<18}{'' if overlay is laid else alpha}"] = experiment.measure(
-                    laid, encoded, original
-                )
-        for name, r in rows.items():
-            numbers = f"{r.pearson:7.4f} {r.spearman:8.4f} {r.gradient:8.4f} {r.cv:6.4f}"
-            print(f"{name[:18]:<18} {numbers} {r.preservation:12.4f}")
-    except (InputError, UnavailableError, NotApplicableError, ValueError) as error:
-        print(f"invariants: {error}", file=sys.stderr)
-        return 2
-    return 0
+    model, laid = _laid(options.model, options.device)
+    if options.record:
+        print(f"recorded: {recorded.record(model)}")
+        return
+    original = laid.words.encoder[laid.anchors]
+    static = laid.words.static[laid.anchors]
+    print(f"anchors {len(laid.anchors)} of {len(laid.words)} matched words")
+    print(f"reconstruction of Wu–Palmer similarity {laid.reconstruction:.4f}")
+    print(f"alignment {laid.alignment:.4f}, rows shuffled {laid.alignment_null:.4f}")
+    print(f"{'':<18} Pearson Spearman gradient     CV preservation")
+    _print_relations("static", experiment.measure(laid, static, original))
+    _print_relations("original", experiment.measure(laid, original, original))
+    null = experiment.shuffled(laid, Sampling())
+    for alpha in options.alpha:
+        for name, overlay in ((f"α = {alpha:g}", laid), ("  tokens shuffled", null)):
+            encoded = experiment.encode_at(model, overlay, alpha)
+            _print_relations(name, experiment.measure(laid, encoded, original))
+
+
+def _print_relations(name: str, found: experiment.Relations) -> None:
+    numbers = f"{found.pearson:7.4f} {found.spearman:8.4f} {found.gradient:8.4f} {found.cv:6.4f}"
+    print(f"{name:<18} {numbers} {found.preservation:12.4f}")
 
 
 def _laid(option: str, device: str) -> tuple[Model, experiment.Overlay]:
@@ -70,7 +65,7 @@ def _opened(option: str, device: str) -> Model:
     return open_model(entry, resolve_device(device), torch.float32, download=False)
 
 
-def talk(arguments: list[str]) -> int:
+def talk(arguments: list[str]) -> None:
     """Print what a prompt makes the plain encoder say and the modulated one, for a sweep of α."""
     parser = argparse.ArgumentParser(prog="python -m invariants talk")
     parser.add_argument("model", metavar="ID[=SOURCE]")
@@ -78,34 +73,24 @@ def talk(arguments: list[str]) -> int:
     parser.add_argument("--alpha", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    try:
-        model, laid = _laid(options.model, options.device)
-        for index, alpha in enumerate(options.alpha):
-            said = experiment.talk(model, laid, options.text, alpha)
-            if index == 0:
-                print(f"plain     {said.plain}")
-            print(f"α = {alpha:<5g} {said.modulated}  ({said.differing} tokens differ)")
-    except (InputError, UnavailableError, NotApplicableError, ValueError) as error:
-        print(f"invariants: {error}", file=sys.stderr)
-        return 2
-    return 0
+    model, laid = _laid(options.model, options.device)
+    for index, alpha in enumerate(options.alpha):
+        said = experiment.talk(model, laid, options.text, alpha)
+        if index == 0:
+            print(f"plain     {said.plain}")
+        print(f"α = {alpha:<5g} {said.modulated}  ({said.differing} tokens differ)")
 
 
-def compare(arguments: list[str]) -> int:
+def compare(arguments: list[str]) -> None:
     """Print how the wider token embedding of two models lies over the narrower, with its null."""
     parser = argparse.ArgumentParser(prog="python -m invariants compare", description=__doc__)
     parser.add_argument("models", metavar="ID[=SOURCE]", nargs=2)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        first, second = (_opened(option, options.device) for option in options.models)
-        found = projection.compare(first, second, Sampling(seed=options.seed))
-    except (InputError, UnavailableError, NotApplicableError) as error:
-        print(f"invariants: {error}", file=sys.stderr)
-        return 2
+    first, second = (_opened(option, options.device) for option in options.models)
+    found = projection.compare(first, second, Sampling(seed=options.seed))
     print("\n".join(_comparison_lines(found)))
-    return 0
 
 
 def _comparison_lines(found: Comparison) -> list[str]:
@@ -160,8 +145,18 @@ def _comparison_lines(found: Comparison) -> list[str]:
     return lines
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "modulate": modulate,
     "talk": talk,
 }
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run a command by its name: 0, or 2 and one line that says what cannot be done."""
+    try:
+        COMMANDS[name](arguments)
+    except (InputError, UnavailableError, NotApplicableError, ValueError) as error:
+        print(f"invariants: {error}", file=sys.stderr)
+        return 2
+    return 0

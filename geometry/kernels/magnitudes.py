@@ -7,7 +7,6 @@ counted two at a time. Σw² is float64. Source: SPEC W2.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +16,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-THRESHOLDS = 5  # counted at once
+from geometry.kernels import HAS_TRITON
+
 _SMALLEST, _LARGEST = 2.0**-75, 2.0**26  # thresholds between which saturation is exact
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
 _BLOCK, _WARPS = 1024, 8
 _UNROLLED, _UNROLLED_PAIRS, _PAIR_ROUNDS = 2, 16, 2
 _PROGRAMS_PER_UNIT = 8
 
-if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
+if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
@@ -218,7 +218,7 @@ def is_available(tensor: Tensor, thresholds: Sequence[float]) -> bool:
         tensor.is_cuda
         and tensor.dtype in _TYPES
         and all(_SMALLEST < t < _LARGEST for t in thresholds)
-        and importlib.util.find_spec("triton") is not None
+        and HAS_TRITON
     )
 
 

@@ -6,17 +6,18 @@ gathered row is read once and eight bytes are written. Source: SPEC G1.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from geometry.kernels import HAS_TRITON
+
 LARGEST = 4  # vertices less one
 _INDICES_AT_ONCE = 1 << 21
 
-if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
+if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
@@ -109,11 +110,7 @@ if TYPE_CHECKING or importlib.util.find_spec("triton") is not None:
 
 def is_available(table: Tensor, vertices: int) -> bool:
     """Whether the kernel runs on this table: on a GPU, with Triton, for at most five vertices."""
-    return (
-        table.is_cuda
-        and 2 <= vertices <= LARGEST + 1
-        and importlib.util.find_spec("triton") is not None
-    )
+    return table.is_cuda and 2 <= vertices <= LARGEST + 1 and HAS_TRITON
 
 
 def squared_volumes(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from geometry.modulation.regular_simplex import regular_simplex
+from geometry.spectrum import with_fixed_signs
 
 DIMENSIONS = 64
 START = 0.01
@@ -121,9 +122,7 @@ def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> Tens
     matrix = similarity.double()
     values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
     values, vectors = values[-dimensions:].flip(0), vectors[:, -dimensions:].flip(1)
-    largest = vectors.abs().argmax(0)
-    signs = vectors[largest, torch.arange(dimensions, device=vectors.device)].sign()
-    return nn.functional.normalize(vectors * signs * values.clamp_min(0).sqrt())
+    return nn.functional.normalize(with_fixed_signs(vectors) * values.clamp_min(0).sqrt())
 
 
 def spread_to_neighbours(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from fixtures.model import Model
 from fixtures.representations import encode
 from geometry import relations, simplex
 from geometry.alignment import orthogonal_procrustes, principal_components
-from geometry.estimate import Sampling
+from geometry.embedding import row_cosines
+from geometry.estimate import Sampling, coefficient_of_variation
 from geometry.modulation.field import FieldModulator
 from geometry.modulation.hooks import modulated, transformer_blocks
 from geometry.modulation.lerp import (
     DIMENSIONS,
+    START,
     LerpModulator,
     spectral_embedding,
     spread_to_neighbours,
@@ -160,12 +162,11 @@ def measure(laid: Overlay, rows: Tensor, original: Tensor, seed: int = 0) -> Rel
     cosines = relations.pair_cosines(unit, pairs.first, pairs.second)
     x = pairs.similarity
     sets = simplex.draw_index_sets(len(rows), SIMPLICES, 5, generator)
-    volumes = simplex.squared_volumes_of_rows(rows, sets).clamp_min(0).sqrt()
     return Relations(
         pearson=relations.pearson(x, cosines),
         spearman=relations.spearman(x, cosines),
         gradient=(cosines[x >= relations.CLOSE].mean() - cosines[x < relations.FAR].mean()).item(),
-        cv=(volumes.std(correction=0) / volumes.mean()).item(),
+        cv=_volume_cv(rows, sets),
         preservation=_mean_cosine(rows, original),
     )
 
@@ -184,23 +185,24 @@ def sweep(
 
 def shuffled(laid: Overlay, sampling: Sampling) -> Overlay:
     """The same overlay with its geometric embeddings dealt to other tokens: the null."""
-    source = laid.modulator
-    twin = LerpModulator(len(source.geometric), len(source.projection), source.layers)
+    twin = _copied(laid.modulator)
+    rows = twin.geometric
     with torch.no_grad():
-        twin.geometric.copy_(source.geometric)
-        used = torch.nonzero(source.geometric.any(1)).flatten().cpu()
+        used = torch.nonzero(rows.any(1)).flatten().cpu()
         order = used[torch.randperm(len(used), generator=sampling.generator("tokens shuffled"))]
-        twin.geometric[used] = source.geometric[order].to(twin.geometric.device)
-        twin.projection.copy_(source.projection)
-    return Overlay(
-        twin.to(source.geometric.device),
-        laid.words,
-        laid.anchors,
-        laid.texts,
-        laid.reconstruction,
-        laid.alignment,
-        laid.alignment_null,
-    )
+        rows[used] = rows[order]
+    return replace(laid, modulator=twin)
+
+
+def _copied(source: LerpModulator, start: float = START) -> LerpModulator:
+    """A modulator of the same embeddings and projection, whose α starts afresh."""
+    copy = LerpModulator(
+        len(source.geometric), len(source.projection), source.layers, start=start
+    ).to(source.geometric.device)
+    with torch.no_grad():
+        copy.geometric.copy_(source.geometric)
+        copy.projection.copy_(source.projection)
+    return copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,7 @@ def _upper_correlation(a: Tensor, b: Tensor) -> float:
 
 
 def _mean_cosine(a: Tensor, b: Tensor) -> float:
-    return nn.functional.cosine_similarity(a.double(), b.double()).mean().item()
+    return row_cosines(a, b).mean().item()
 
 
 def generations(model: Model, texts: list[list[int]], *, tokens: int = 16) -> list[list[int]]:
@@ -316,22 +318,12 @@ def learn(
 
     `shuffle_lemmas` deals the lemmas to other definitions: the null. Source: SPEC M3.
     """
-    assert model.vocabulary is not None
     words = laid.words
-    everything = torch.arange(len(words))
-    inputs = _definitions(model, words, everything)
-    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in words.synsets.tolist()]
+    inputs, targets = _lessons(model, words, torch.arange(len(words)))
     if shuffle_lemmas:
-        order = torch.randperm(len(lemmas), generator=torch.Generator().manual_seed(settings.seed))
-        lemmas = [lemmas[i] for i in order.tolist()]
-    targets = model.vocabulary.encode_all(lemmas, _LONGEST_LEMMA)
-    source = laid.modulator
-    modulator = LerpModulator(
-        len(source.geometric), len(source.projection), source.layers, start=start
-    ).to(model.device)
-    with torch.no_grad():
-        modulator.geometric.copy_(source.geometric)
-        modulator.projection.copy_(source.projection)
+        order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(settings.seed))
+        targets = [targets[i] for i in order.tolist()]
+    modulator = _copied(laid.modulator, start)
     history = train(model.loaded.module, modulator, inputs, targets, settings, checkpoint)
     original = words.encoder[laid.anchors]
     with attached(model, modulator):
@@ -339,17 +331,26 @@ def learn(
     return Learned(start, history, measure(laid, original, original), measure(laid, rows, original))
 
 
+def _lessons(model: Model, words: Words, chosen: Tensor) -> tuple[list[list[int]], list[list[int]]]:
+    """The chosen words' definitions, and the first lemma of each, as token ids."""
+    assert model.vocabulary is not None
+    synsets = words.synsets[chosen].tolist()
+    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in synsets]
+    targets = model.vocabulary.encode_all(lemmas, _LONGEST_LEMMA)
+    return _definitions(model, words, chosen), targets
+
+
+def _volume_cv(rows: Tensor, sets: Tensor) -> float:
+    volumes = simplex.squared_volumes_of_rows(rows, sets).clamp_min(0).sqrt()
+    return coefficient_of_variation(volumes).value
+
+
 def learn_field(
     model: Model, laid: Overlay, settings: TrainingSettings = NOTEBOOKS, count: int | None = None
 ) -> tuple[FieldModulator, Learned]:
     """Train a field modulator on the first `count` words; CV checked on 500 anchors. SPEC M6."""
-    assert model.vocabulary is not None
     words = laid.words
-    chosen = torch.arange(len(words))[:count]
-    inputs = _definitions(model, words, chosen)
-    synsets = words.synsets[chosen].tolist()
-    lemmas = [words.wordnet.lemmas[i][0].replace("_", " ") for i in synsets]
-    targets = model.vocabulary.encode_all(lemmas, _LONGEST_LEMMA)
+    inputs, targets = _lessons(model, words, torch.arange(len(words))[:count])
     width = words.encoder.shape[1]
     torch.manual_seed(settings.seed)
     modulator = FieldModulator(width, _depth(model)).to(model.device)
@@ -363,8 +364,7 @@ def learn_field(
         return encode(model.loaded, texts, progress=False)
 
     def cv() -> float:
-        volumes = simplex.squared_volumes_of_rows(encoded(probe), sets).clamp_min(0).sqrt()
-        return (volumes.std(correction=0) / volumes.mean()).item()
+        return _volume_cv(encoded(probe), sets)
 
     history = train(model.loaded.module, modulator, inputs, targets, settings, cv=cv)
     with attached(model, modulator):

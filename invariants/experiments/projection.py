@@ -23,14 +23,13 @@ class PairError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """The digits' cosines in the smaller table, in the larger, and in the larger as mapped.
+    """The digits' cosines in the smaller table, and in the larger as mapped.
 
     `structure` is the correlation of the mapped digits' 45 cosines with the native ones, `null`
     the same through the map of shuffled anchors.
     """
 
     native: DigitSummary
-    larger: DigitSummary
     mapped: DigitSummary
     structure: float
     null: float
@@ -122,7 +121,6 @@ def _digits(
     i, j = torch.triu_indices(10, 10, 1)
     return Digits(
         native=native,
-        larger=embedding.digit_summary(larger),
         mapped=mapped,
         structure=relations.pearson(mapped.cosines[i, j], native.cosines[i, j]),
         null=relations.pearson(null.cosines[i, j], native.cosines[i, j]),

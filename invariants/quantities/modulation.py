@@ -112,21 +112,22 @@ def field_modulator_parameters(model: Model, sampling: Sampling) -> Finding:
 
 
 def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
-    found = experiment.swept(model, sampling)[alpha]
-    plain = experiment.swept(model, sampling)[0.0]
+    sweep = experiment.swept(model, sampling)
+    found, plain = sweep[alpha], sweep[0.0]
     laid = experiment.overlay_of(model, sampling)
-    distances = [
-        abs(_over_seeds(found, name).mean().item() - claimed) / digit
-        for name, (claimed, digit) in _CLAIMED[alpha].items()
-    ]
-    unmodulated = [
-        abs(_over_seeds(plain, name).mean().item() - claimed) / digit
-        for name, (claimed, digit) in _CLAIMED[alpha].items()
-    ]
+
+    def farthest(rows: list[Relations]) -> Estimate:
+        return exact(
+            max(
+                abs(_over_seeds(rows, name).mean().item() - claimed) / digit
+                for name, (claimed, digit) in _CLAIMED[alpha].items()
+            )
+        )
+
     return Finding(
-        estimate=exact(max(distances)),
+        estimate=farthest(found),
         design=f"{len(laid.anchors)} anchors",
-        controls=(Named("no modulator", exact(max(unmodulated)), "the plain encoder"),),
+        controls=(Named("no modulator", farthest(plain), "the plain encoder"),),
         related=tuple(
             named
             for name in ("pearson", "spearman", "gradient", "preservation", "cv")
