@@ -73,7 +73,9 @@ def measure_model(
 ) -> list[Measurement]:
     """All claims of one model. What cannot be measured is a verdict, never an exception."""
     try:
-        model = open_model(entry, resolve_device(device), resolve_dtype(dtype), download=download)
+        location = entry.source.locate(entry.id, download=download)
+        where, numbers = resolve_device(device), resolve_dtype(dtype)
+        model = open_model(entry, location, where, numbers, download=download)
     except (InputError, UnavailableError) as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
     measured = [evaluate(claim, model, settings) for claim in claims.values()]

@@ -62,7 +62,8 @@ def _laid(option: str, device: str) -> tuple[Model, experiment.Overlay]:
 
 def _opened(option: str, device: str) -> Model:
     (entry,) = select_models([option]).values()
-    return open_model(entry, resolve_device(device), torch.float32, download=False)
+    location = entry.source.locate(entry.id, download=False)
+    return open_model(entry, location, resolve_device(device), torch.float32, download=False)
 
 
 def talk(arguments: list[str]) -> None:
