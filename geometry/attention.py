@@ -45,14 +45,14 @@ def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
         raise ValueError(f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} must match")
     product = w_q.double() @ w_k.double().mT
     norm, skew = product.norm(), (product - product.mT).norm()
-    values = torch.linalg.eigvalsh(product.mT @ product).clamp_min(0).sqrt()
+    values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
     symmetric = product.add_(product.mT.clone()).div_(2)
     return OutputForm(
         size=product.shape[0],
         stable_rank=spectrum.stable_rank(values),
         participation_ratio=spectrum.participation_ratio(values),
         symmetry_deviation=(skew / norm).item() if norm > 0 else 0.0,
-        signs=spectrum.inertia(torch.linalg.eigvalsh(symmetric)),
+        signs=spectrum.inertia(spectrum.eigenvalues(symmetric)),
     )
 
 

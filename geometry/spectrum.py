@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geometry.kernels import eigenvalues as kernel
+
 ACTIVE_SHARE = 0.01
 _GRAM_RELIABLE = 1e-6
 _BLOCK_ELEMENTS = 1 << 22
@@ -29,6 +31,14 @@ def gram_matrix(matrix: Tensor) -> Tensor:
     return gram
 
 
+def eigenvalues(symmetric: Tensor) -> Tensor:
+    """Eigenvalues of a symmetric matrix [n, n], float64, ascending, [n] on its device."""
+    if kernel.is_available(symmetric):
+        return kernel.eigvalsh(symmetric)
+    values: Tensor = torch.linalg.eigvalsh(symmetric)
+    return values
+
+
 def singular_values(matrix: Tensor) -> Tensor:
     """Singular values, descending, float64 [min(m, n)] on the CPU.
 
@@ -41,7 +51,7 @@ def singular_values(matrix: Tensor) -> Tensor:
     gram = gram_matrix(matrix)
     if not torch.isfinite(gram.diagonal()).all():
         raise ValueError("a spectrum needs finite entries")
-    values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0).sqrt()
+    values = eigenvalues(gram).flip(0).clamp_min(0).sqrt()
     if values[-1] < _GRAM_RELIABLE * values[0]:
         values = torch.linalg.svdvals(matrix.double())
     descending: Tensor = values.cpu()

@@ -9,6 +9,8 @@ of the eigenvalues of a symmetric tridiagonal matrix by the method of bisection 
 
 from __future__ import annotations
 
+import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,9 +19,12 @@ from torch import Tensor
 from geometry.kernels import HAS_TRITON
 
 BAND = 32
-_PANEL_ROWS, _PANEL_WARPS = 128, 4
+AT_ONCE = 4  # matrices
+SMALLEST = 2560  # under which torch's is faster
+_FEWEST_PANEL_ROWS, _MOST_PANEL_ROWS = 128, 512
 _CHASE_WARPS = 4
 _ROUNDS, _POINTS, _EIGENVALUES = 18, 8, 4  # 8**18 = 2**54 parts of the interval
+_places = threading.BoundedSemaphore(AT_ONCE)
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton
@@ -171,29 +176,61 @@ if TYPE_CHECKING or HAS_TRITON:
         tl.store(out + k, (lo + hi) / 2, mask=k < n)
 
 
+def is_available(matrix: Tensor) -> bool:
+    """Whether `eigvalsh` serves this matrix: large, float64, on a GPU with Triton."""
+    n = len(matrix)
+    return (
+        HAS_TRITON
+        and matrix.is_cuda
+        and matrix.dtype == torch.float64
+        and n >= SMALLEST
+        and _panel_rows(n, matrix.device) <= _MOST_PANEL_ROWS
+    )
+
+
 def eigvalsh(matrix: Tensor) -> Tensor:
-    n = matrix.shape[0]
-    largest = matrix.abs().amax()
-    scale = torch.where(largest > 0, torch.exp2(largest.log2().round()), 1.0)
-    padded = torch.zeros(n + BAND, n, dtype=torch.float64, device=matrix.device)
-    torch.div(matrix, scale, out=padded[:n])
-    diagonal, beside = _tridiagonal(_to_band(padded), n)
-    return _eigenvalues(diagonal, beside) * scale
+    """Eigenvalues of a symmetric matrix, ascending, to a few ε of the largest.
+
+    matrix [n, n] float64 on a GPU, finite, n > 32; returns [n] float64 there. Threads, each on a
+    stream of its own, may call it side by side; AT_ONCE of them get through at a time, since the
+    programs of a panel wait for each other and all panels in flight have to fit on the GPU. Waits
+    for its stream. Takes 8 n² bytes and little more.
+    """
+    n = len(matrix)
+    with _places, torch.cuda.device(matrix.device):
+        largest = matrix.abs().amax()
+        scale = torch.where(largest > 0, torch.exp2(largest.log2().round()), 1.0)
+        padded = torch.zeros(n + BAND, n, dtype=torch.float64, device=matrix.device)
+        torch.div(matrix, scale, out=padded[:n])
+        _to_band(padded)
+        found = _eigenvalues(*_tridiagonal(padded)) * scale
+        torch.cuda.current_stream().synchronize()
+    return found
 
 
-def _to_band(padded: Tensor) -> Tensor:
+@cache
+def _panel_rows(n: int, device: torch.device) -> int:
+    """Rows of a panel that one program holds, so that AT_ONCE panels fit on the GPU together."""
+    units = torch.cuda.get_device_properties(device).multi_processor_count
+    programs = 1 << (max(1, units // AT_ONCE).bit_length() - 1)
+    return max(_FEWEST_PANEL_ROWS, int(triton.next_power_of_2(triton.cdiv(n, programs))))
+
+
+def _to_band(padded: Tensor) -> None:
+    """Reduce padded[:n], [n + BAND, n] with zeros below, to its BAND lower diagonals in place."""
     n, device = padded.shape[1], padded.device
-    programs = triton.next_power_of_2(triton.cdiv(n, _PANEL_ROWS))
+    rows = _panel_rows(n, device)
     options = {"dtype": torch.float64, "device": device}
     vw, wv = (torch.empty(n, 2 * BAND, **options) for _ in range(2))
     t = torch.empty(BAND, BAND, **options)
+    programs = triton.next_power_of_2(triton.cdiv(n, rows))
     partial = torch.empty(BAND, programs, BAND, **options)
     pivots = torch.empty(BAND, BAND, **options)
     arrived = torch.zeros(triton.cdiv(n, BAND), dtype=torch.int32, device=device)
     for number, column in enumerate(range(0, n - BAND - 1, BAND)):
         start = column + BAND
         m = n - start
-        _panel[(triton.cdiv(m, _PANEL_ROWS),)](
+        _panel[(triton.cdiv(m, rows),)](
             padded[start:, column:],
             n,
             vw,
@@ -203,24 +240,26 @@ def _to_band(padded: Tensor) -> Tensor:
             pivots,
             arrived[number:],
             m,
-            R=_PANEL_ROWS,
+            R=rows,
             G=programs,
             B=BAND,
-            num_warps=_PANEL_WARPS,
+            num_warps=rows // 32,
         )
+        # QᵀAQ = A − V Wᵀ − W Vᵀ with Q = I − V T Vᵀ, Y = A V T and W = Y − V TᵀVᵀY / 2.
         rest = padded[start:n, start:]
         v = vw[:m, :BAND]
         y = (rest @ v) @ t
-        w = torch.addmm(y, v, t.mT @ (v.mT @ y), alpha=-0.5, out=vw[:m, BAND:])
+        w = torch.addmm(y, v, t.mT @ (v.mT @ y), alpha=-0.5)
+        vw[:m, BAND:].copy_(w)
         wv[:m, :BAND].copy_(w)
         rest.addmm_(vw[:m], wv[:m].mT, alpha=-1)
-    return padded
 
 
-def _tridiagonal(padded: Tensor, n: int) -> tuple[Tensor, Tensor]:
+def _tridiagonal(padded: Tensor) -> tuple[Tensor, Tensor]:
+    """The diagonal [n] and the one beside it [n - 1] of what the sweeps leave of the band."""
+    n = padded.shape[1]
     band = torch.zeros(n, 2 * BAND, dtype=torch.float64, device=padded.device)
-    inside = min(BAND, n - 1) + 1
-    band[:, :inside].copy_(torch.as_strided(padded, (n, inside), (n + 1, n)))
+    band[:, : BAND + 1].copy_(torch.as_strided(padded, (n, BAND + 1), (n + 1, n)))
     progress = torch.zeros(n + 1, dtype=torch.int32, device=padded.device)
     _chase[(triton.cdiv(n, 2 * BAND) + 1,)](
         band, progress, progress[n:], n, B=BAND, num_warps=_CHASE_WARPS
@@ -229,6 +268,7 @@ def _tridiagonal(padded: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 
 def _eigenvalues(diagonal: Tensor, beside: Tensor) -> Tensor:
+    """Those of a tridiagonal of the diagonals [n] and [n - 1], ascending."""
     n = len(diagonal)
     squares = torch.nn.functional.pad(beside.square(), (1, 0))
     sizes = torch.nn.functional.pad(beside.abs(), (1, 1))

@@ -20,9 +20,9 @@ from geometry.kernels import HAS_TRITON
 
 _SMALLEST, _LARGEST = 2.0**-75, 2.0**26  # thresholds between which saturation is exact
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
-_BLOCK, _WARPS = 1024, 8
-_UNROLLED, _UNROLLED_PAIRS, _PAIR_ROUNDS = 2, 16, 2
-_PROGRAMS_PER_UNIT = 8
+_BLOCK, _WARPS = 512, 4
+_UNROLLED, _UNROLLED_PAIRS, _PAIR_ROUNDS = 4, 16, 2
+_PROGRAMS_PER_UNIT = 12
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton

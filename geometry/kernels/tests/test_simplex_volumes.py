@@ -58,3 +58,23 @@ def test_every_output_is_written_and_many_go_through_in_blocks() -> None:
     some = torch.randint(n, (1000,))
     expected = simplex.squared_volumes_of_rows(table, sets[some])
     torch.testing.assert_close(found[some.cuda()].cpu(), expected, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf")])
+def test_volumes_of_non_finite_rows_are_nan(odd: float, dtype: torch.dtype) -> None:
+    table = torch.randn(6, 40, generator=torch.Generator().manual_seed(0)).to(dtype)
+    table[2, 17] = odd
+    sets = torch.tensor([[0, 1, 2, 3, 4], [0, 1, 3, 4, 5], [2, 1, 3, 4, 5]])
+    found = simplex_volumes.squared_volumes(table.cuda(), sets, None)
+    assert found.isnan().tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-20, 1e30])
+def test_bfloat16_of_any_magnitude(scale: float) -> None:
+    table = (scale * torch.randn(9, 64, generator=torch.Generator().manual_seed(0))).bfloat16()
+    table[:, ::7] = 0
+    sets = torch.tensor([[0, 1], [2, 3], [7, 8]])
+    found = simplex_volumes.squared_volumes(table.cuda(), sets, None)
+    expected = simplex.squared_volumes_of_rows(table, sets)
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-12, atol=0)

@@ -1,0 +1,53 @@
+"""All eigenvalues of a symmetric float64 matrix on a GPU: by way of a band, and torch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+
+from geometry.benchmarks.ceilings import device_seconds
+from geometry.kernels import eigenvalues
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.fixture(scope="module", params=[2048, 2560, 3072, 4096], ids=str)
+def matrix(request: pytest.FixtureRequest) -> Tensor:
+    rows = torch.randn(request.param, request.param, dtype=torch.float64, device="cuda")
+    return rows @ rows.mT
+
+
+def _measure(benchmark: BenchmarkFixture, matrix: Tensor, run: Callable[[Tensor], Tensor]) -> None:
+    n = len(matrix)
+    benchmark.group = f"eigenvalues, {n} × {n}, float64"
+
+    def synchronised() -> Tensor:
+        found = run(matrix)
+        torch.cuda.synchronize()
+        return found
+
+    found = benchmark.pedantic(synchronised, rounds=5, warmup_rounds=2)
+    flops = 4 * n**3 // 3
+    product = device_seconds(lambda: matrix @ matrix)
+    benchmark.extra_info |= {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "bytes": matrix.nbytes,
+        "flops": flops,
+        "matmul_flops_per_second": 2 * n**3 / product,
+        "floor_seconds": flops * product / (2 * n**3),
+    }
+    expected = torch.linalg.eigvalsh(matrix)
+    assert (found - expected).abs().max() < 1e-12 * expected[-1]
+
+
+def test_by_way_of_a_band(benchmark: BenchmarkFixture, matrix: Tensor) -> None:
+    _measure(benchmark, matrix, eigenvalues.eigvalsh)
+
+
+def test_torch(benchmark: BenchmarkFixture, matrix: Tensor) -> None:
+    _measure(benchmark, matrix, torch.linalg.eigvalsh)
