@@ -10,7 +10,7 @@ of the eigenvalues of a symmetric tridiagonal matrix by the method of bisection 
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,7 +53,7 @@ if TYPE_CHECKING or HAS_TRITON:
         vw,
         wv,
         t,
-        partial,
+        sums,
         pivots,
         arrived,
         m,
@@ -73,13 +73,13 @@ if TYPE_CHECKING or HAS_TRITON:
         reflectors = tl.minimum(m - 1, B)
         for c in range(reflectors):
             tail = tl.where(row > c, tl.sum(tl.where(j == c, p, 0.0), 1), 0.0)
-            tl.store(partial + (c * G + program) * B + lane, tl.sum(tail[:, None] * p, 0))
+            tl.store(sums + (c * G + program) * B + lane, tl.sum(tail[:, None] * p, 0))
             if program == 0:
                 tl.store(pivots + c * B + lane, tl.sum(tl.where(i == c, p, 0.0), 0))
             tl.debug_barrier()
             tl.atomic_add(arrived, 1, sem="release")
             _wait(arrived, programs * (c + 1))
-            own = partial + (c * G + group) * B + j
+            own = sums + (c * G + group) * B + j
             dots = tl.sum(tl.load(own, mask=group < programs, other=0.0, cache_modifier=".cg"), 0)
             pivot = tl.load(pivots + c * B + lane, cache_modifier=".cg")
             alpha = tl.sum(tl.where(lane == c, pivot, 0.0))
@@ -220,12 +220,12 @@ def _to_band(padded: Tensor) -> None:
     """Reduce padded[:n], [n + BAND, n] with zeros below, to its BAND lower diagonals in place."""
     n, device = padded.shape[1], padded.device
     rows = _panel_rows(n, device)
-    options = {"dtype": torch.float64, "device": device}
-    vw, wv = (torch.empty(n, 2 * BAND, **options) for _ in range(2))
-    t = torch.empty(BAND, BAND, **options)
+    empty = partial(torch.empty, dtype=torch.float64, device=device)
+    vw, wv = (empty(n, 2 * BAND) for _ in range(2))
+    t = empty(BAND, BAND)
     programs = triton.next_power_of_2(triton.cdiv(n, rows))
-    partial = torch.empty(BAND, programs, BAND, **options)
-    pivots = torch.empty(BAND, BAND, **options)
+    sums = empty(BAND, programs, BAND)
+    pivots = empty(BAND, BAND)
     arrived = torch.zeros(triton.cdiv(n, BAND), dtype=torch.int32, device=device)
     for number, column in enumerate(range(0, n - BAND - 1, BAND)):
         start = column + BAND
@@ -236,7 +236,7 @@ def _to_band(padded: Tensor) -> None:
             vw,
             wv,
             t,
-            partial,
+            sums,
             pivots,
             arrived[number:],
             m,
