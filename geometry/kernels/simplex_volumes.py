@@ -16,6 +16,7 @@ from geometry.kernels import HAS_TRITON
 
 LARGEST = 4  # vertices less one
 _INDICES_AT_ONCE = 1 << 21
+_COLUMNS_AT_ONCE, _PAIRS_AT_ONCE = 32, 64  # in one warp: measured best of 32 … 512, 1 … 4
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton
@@ -177,15 +178,12 @@ def is_available(table: Tensor, vertices: int) -> bool:
     return table.is_cuda and 2 <= vertices <= LARGEST + 1 and HAS_TRITON
 
 
-def squared_volumes(
-    table: Tensor, indices: Tensor, scales: Tensor | None, *, block: int = 64, warps: int = 1
-) -> Tensor:
+def squared_volumes(table: Tensor, indices: Tensor, scales: Tensor | None) -> Tensor:
     """V² of simplices whose vertices are rows of a table on a GPU, [n] float64 there.
 
     table [rows, d] of any float type; indices [n, k + 1] int64 on any device, k ≤ 4, copied two
-    million at a time; scales [rows] float64 multiply the rows. `block` columns go through a program
-    at once, in `warps` warps: the defaults measured best or nearly so for every d
-    and type. bfloat16 entries are read in pairs, of rows of even length.
+    million at a time; scales [rows] float64 multiply the rows. Rows of bfloat16 and even length are
+    read in pairs.
     """
     table = table.contiguous()
     n, vertices = indices.shape
@@ -207,7 +205,7 @@ def squared_volumes(
                 K=k,
                 SCALED=scales is not None,
                 PAIRS=by_pairs,
-                B=block,
-                num_warps=warps,
+                B=_PAIRS_AT_ONCE if by_pairs else _COLUMNS_AT_ONCE,
+                num_warps=1,
             )
     return out
