@@ -50,20 +50,20 @@ def magnitudes(tensor: Tensor) -> Magnitudes:
     if tensor.numel() == 0:
         raise ValueError("an empty tensor has no magnitudes")
     edges = _edges(tensor, THRESHOLDS)
-    if kernel.is_available(tensor, edges):
-        found = kernel.one_pass(tensor, edges)
-    else:
-        found = Pass(_below(tensor, edges), *_sums(tensor))
+    in_one_pass = kernel.is_available(tensor, edges)
+    found = kernel.one_pass(tensor, edges) if in_one_pass else Pass((), *_sums(tensor))
     finite = math.isfinite(found.squares)
     rms = math.sqrt(found.squares / tensor.numel()) if finite else 0.0
+    relative = _edges(tensor, [t * rms for t in THRESHOLDS])
+    counts = _below(tensor, relative if in_one_pass else [*edges, *relative])
     return Magnitudes(
         numel=tensor.numel(),
         sum_of_squares=found.squares,
         sum_of_magnitudes=found.total,
         largest=found.largest,
         non_finite=0 if finite else int(torch.count_nonzero(~torch.isfinite(tensor))),
-        below=found.below,
-        below_relative=_below(tensor, _edges(tensor, [t * rms for t in THRESHOLDS])),
+        below=found.below if in_one_pass else counts[: len(edges)],
+        below_relative=counts[-len(relative) :],
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry.benchmarks.ceilings import device_seconds
+from geometry.benchmarks.ceilings import device_seconds, hardware
 from geometry.kernels import eigenvalues
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -34,8 +34,7 @@ def _measure(benchmark: BenchmarkFixture, matrix: Tensor, run: Callable[[Tensor]
     flops = 4 * n**3 // 3
     product = device_seconds(lambda: matrix @ matrix)
     benchmark.extra_info |= {
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
+        **hardware(),
         "bytes": matrix.nbytes,
         "flops": flops,
         "matmul_flops_per_second": 2 * n**3 / product,

@@ -13,7 +13,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry.benchmarks.ceilings import device_seconds, read_bandwidth
+from geometry.benchmarks.ceilings import device_seconds, hardware, read_bandwidth
 from geometry.kernels.magnitudes import launch, one_pass
 from geometry.sparsity import THRESHOLDS
 
@@ -41,8 +41,7 @@ def _measure(
 
     benchmark.pedantic(synchronised, rounds=20, warmup_rounds=3)
     benchmark.extra_info |= {
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
+        **hardware(),
         "bytes": tensor.nbytes,
         "flops": tensor.numel() * 14,
         "read_bytes_per_second": read_bandwidth(),

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from geometry import simplex
-from geometry.benchmarks.ceilings import copy_bandwidth, device_seconds
+from geometry.benchmarks.ceilings import copy_bandwidth, device_seconds, hardware
 from geometry.kernels import simplex_volumes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -47,8 +47,7 @@ def _measure(
     found = benchmark.pedantic(synchronised, rounds=10, warmup_rounds=2)
     gathered = sets.numel() * d * table.element_size()
     benchmark.extra_info |= {
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
+        **hardware(),
         "gathered_bytes": gathered,
         "flops": sets.shape[0] * d * (4 + 2 * 10),
         "copy_bytes_per_second": copy_bandwidth(),

@@ -11,6 +11,11 @@ import torch
 _NUMBERS = 1 << 29
 
 
+def hardware() -> dict[str, str]:
+    """The device and the torch that a benchmark ran on, for its record."""
+    return {"device": torch.cuda.get_device_name(), "torch": torch.__version__}
+
+
 @cache
 def copy_bandwidth() -> float:
     """Bytes read and written a second by a large copy on the device, median of 20."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
+    from geometry.kernels.packed import on_pairs
+
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _below(w, edge):  # type: ignore[no-untyped-def]
         # saturate((t − w)·2¹⁰⁰) with edge = t·2¹⁰⁰: 1 below t, 0 from t on and for NaN.
@@ -42,36 +44,15 @@ if TYPE_CHECKING or HAS_TRITON:
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _pair_below(w, edge):  # type: ignore[no-untyped-def]
-        return tl.inline_asm_elementwise(
-            "set.lt.bf16x2.bf16x2 $0, $1, $2;",
-            "=r,r,r",
-            [w, edge],
-            dtype=tl.int32,
-            is_pure=True,
-            pack=1,
-        )
+        return on_pairs("set.lt.bf16x2.bf16x2 $0, $1, $2;", w, edge)
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _pair_sum(a, b):  # type: ignore[no-untyped-def]
-        return tl.inline_asm_elementwise(
-            "add.rn.bf16x2 $0, $1, $2;",
-            "=r,r,r",
-            [a, b],
-            dtype=tl.int32,
-            is_pure=True,
-            pack=1,
-        )
+        return on_pairs("add.rn.bf16x2 $0, $1, $2;", a, b)
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _pair_larger(a, b):  # type: ignore[no-untyped-def]
-        return tl.inline_asm_elementwise(
-            "max.bf16x2 $0, $1, $2;",
-            "=r,r,r",
-            [a, b],
-            dtype=tl.int32,
-            is_pure=True,
-            pack=1,
-        )
+        return on_pairs("max.bf16x2 $0, $1, $2;", a, b)
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _high(pair):  # type: ignore[no-untyped-def]

@@ -22,6 +22,8 @@ if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
+    from geometry.kernels.packed import on_pairs
+
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _low(pair):  # type: ignore[no-untyped-def]
         # 2⁻⁸⁹⁶ times the bfloat16 in the low half: its bits moved to those of a float64.
@@ -50,14 +52,7 @@ if TYPE_CHECKING or HAS_TRITON:
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _poison(nan, pair):  # type: ignore[no-untyped-def]
         # 0·w + nan: stays 0 for finite pairs.
-        return tl.inline_asm_elementwise(
-            "{ .reg .b32 z; mov.b32 z, 0; fma.rn.bf16x2 $0, $1, z, $2; }",
-            "=r,r,r",
-            [pair, nan],
-            dtype=tl.int32,
-            is_pure=True,
-            pack=1,
-        )
+        return on_pairs("{ .reg .b32 z; mov.b32 z, 0; fma.rn.bf16x2 $0, $1, z, $2; }", pair, nan)
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _add_edges(g, x0, e1, e2, e3, e4, K: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
