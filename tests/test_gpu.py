@@ -50,9 +50,7 @@ def test_the_survey_is_the_cpus() -> None:
     ours, theirs = list(numbers(on_cpu)), list(numbers(on_gpu))
     assert len(ours) == len(theirs) > 1000
     for (name, expected), (_, found) in zip(ours, theirs, strict=True):
-        # From the Gram matrix the smallest singular value is known to ε·condition² only.
-        reach = max(1e-9, 1e-16 * expected**2) if name == "condition" else 1e-9
-        assert found == pytest.approx(expected, rel=reach, abs=1e-12), name
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), name
 
 
 def numbers(found: Any, name: str = "") -> Iterator[tuple[str, float]]:

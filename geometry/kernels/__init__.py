@@ -2,4 +2,7 @@
 
 import importlib.util
 
-HAS_TRITON = importlib.util.find_spec("triton") is not None
+import torch
+
+# They hold PTX, which only NVIDIA's GPUs run.
+HAS_TRITON = importlib.util.find_spec("triton") is not None and torch.version.hip is None

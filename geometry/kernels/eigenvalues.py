@@ -20,7 +20,7 @@ from geometry.kernels import HAS_TRITON
 
 BAND = 32
 AT_ONCE = 4  # matrices
-SMALLEST = 2560  # under which torch's is faster
+SMALLEST = 3072  # under which torch's is faster
 _FEWEST_PANEL_ROWS, _MOST_PANEL_ROWS = 128, 512
 _CHASE_WARPS = 4
 _ROUNDS, _POINTS, _EIGENVALUES = 18, 8, 4  # 8**18 = 2**54 parts of the interval

@@ -34,6 +34,20 @@ def test_small_singular_values_survive(seed: int, n: int, exponent: int) -> None
     assert ((values - planted).abs() <= allowed).all()
 
 
+@given(seeds, st.integers(2, 60), st.integers(0, 40), st.floats(-5.9, -0.1), st.booleans())
+def test_the_smallest_singular_value_is_sharp(
+    seed: int, n: int, more: int, exponent: float, even: bool
+) -> None:
+    """To ε σ₁/σ_min and not to its square, which the Gram matrix gives."""
+    generator = torch.Generator().manual_seed(seed)
+    left = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator)).Q
+    right = torch.linalg.qr(torch.randn(n + more, n, dtype=torch.float64, generator=generator)).Q
+    ramp = torch.linspace(0, exponent, n, dtype=torch.float64)
+    planted = 10**ramp if even else torch.linspace(1, 10**exponent, n, dtype=torch.float64)
+    smallest = spectrum.singular_values((left * planted) @ right.mT)[-1].item()
+    assert smallest == pytest.approx(10**exponent, rel=1e-10, abs=2e-15)
+
+
 @given(seeds, st.integers(1, 16), st.integers(1, 16), st.floats(1e-3, 1e3))
 def test_statistics_are_scale_free_and_bounded(seed: int, m: int, n: int, scale: float) -> None:
     matrix = torch.randn(m, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -19,7 +19,7 @@ def drawn(rows: int, d: int, n: int, k: int, dtype: torch.dtype) -> tuple[Tensor
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
-@pytest.mark.parametrize(("d", "n"), [(5, 1), (63, 100), (512, 1000), (1001, 333)])
+@pytest.mark.parametrize(("d", "n"), [(5, 1), (63, 100), (300, 77), (512, 1000), (1001, 333)])
 def test_volumes_are_those_of_the_cpu(d: int, n: int, k: int, dtype: torch.dtype) -> None:
     table, sets = drawn(200, d, n, k, dtype)
     scales = torch.rand(200, dtype=torch.float64) + 0.5
@@ -29,6 +29,16 @@ def test_volumes_are_those_of_the_cpu(d: int, n: int, k: int, dtype: torch.dtype
         found = simplex.squared_volumes_of_rows(table.cuda(), sets, on_device)
         assert found.is_cuda
         torch.testing.assert_close(found.cpu(), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES[1:], ids=str)
+def test_a_table_that_is_not_aligned(dtype: torch.dtype) -> None:
+    table, sets = drawn(50, 64, 40, 4, dtype)
+    shifted = torch.empty(50 * 64 + 1, dtype=dtype, device="cuda")[1:].view(50, 64)
+    shifted.copy_(table)
+    found = simplex.squared_volumes_of_rows(shifted, sets)
+    expected = simplex.squared_volumes_of_rows(table, sets)
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-12, atol=0)
 
 
 def test_thin_simplices() -> None:
