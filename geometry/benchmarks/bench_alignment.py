@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from geometry.alignment import orthogonal_procrustes, principal_components
+from geometry.benchmarks.ceilings import Work, record
 
 ROWS, WIDE, NARROW, ANCHORS = 20_000, 768, 256, 5_000
 
@@ -35,6 +36,7 @@ def test_principal_components(benchmark: BenchmarkFixture, table: torch.Tensor, 
     else:
         run = lambda: svd_of_all_rows(table.double().numpy())  # noqa: E731
     benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    record(benchmark, Work(table.nbytes, ROWS * WIDE**2 + 4 * WIDE**3 // 3))
 
 
 @pytest.mark.benchmark(group=f"orthogonal Procrustes, {ANCHORS:,} × {NARROW}", max_time=3)
@@ -43,6 +45,7 @@ def test_procrustes(benchmark: BenchmarkFixture, table: torch.Tensor, name: str)
     a, b = table[:ANCHORS, :NARROW].double(), table[:ANCHORS, NARROW : 2 * NARROW].double()
     if name == "ours":
         benchmark.pedantic(orthogonal_procrustes, (a, b), rounds=5, warmup_rounds=1)
-        return
-    x, y = ((rows - rows.mean(0)).numpy() for rows in (a, b))
-    benchmark.pedantic(scipy.linalg.orthogonal_procrustes, (x, y), rounds=5, warmup_rounds=1)
+    else:
+        x, y = ((rows - rows.mean(0)).numpy() for rows in (a, b))
+        benchmark.pedantic(scipy.linalg.orthogonal_procrustes, (x, y), rounds=5, warmup_rounds=1)
+    record(benchmark, Work(a.nbytes + b.nbytes, 2 * ANCHORS * NARROW**2 + 4 * NARROW**3))

@@ -9,7 +9,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry.benchmarks.ceilings import device_seconds, hardware
+from geometry.benchmarks.ceilings import Work, record
 from geometry.kernels import eigenvalues
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -31,15 +31,7 @@ def _measure(benchmark: BenchmarkFixture, matrix: Tensor, run: Callable[[Tensor]
         return found
 
     found = benchmark.pedantic(synchronised, rounds=5, warmup_rounds=2)
-    flops = 4 * n**3 // 3
-    product = device_seconds(lambda: matrix @ matrix)
-    benchmark.extra_info |= {
-        **hardware(),
-        "bytes": matrix.nbytes,
-        "flops": flops,
-        "matmul_flops_per_second": 2 * n**3 / product,
-        "floor_seconds": flops * product / (2 * n**3),
-    }
+    record(benchmark, Work(matrix.nbytes, 4 * n**3 // 3), "cuda")
     expected = torch.linalg.eigvalsh(matrix)
     assert (found - expected).abs().max() < 1e-12 * expected[-1]
 

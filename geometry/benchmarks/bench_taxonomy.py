@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fixtures.corpora import WordNet, load_wordnet
 from fixtures.wordnet import WordNetMissingError, open_wordnet
+from geometry.benchmarks.ceilings import Work, record
 from geometry.taxonomy import Taxonomy
 
 SYNSETS, PAIRS, ANCHORS, SAMPLE = 8_402, 10_000_000, 3_000, 10_000
@@ -59,6 +60,7 @@ def test_path_similarity(
     benchmark: BenchmarkFixture, taxonomy: Taxonomy, pairs: Tensor, synsets: list[Any]
 ) -> None:
     benchmark.pedantic(taxonomy.path_similarity, (pairs[0], pairs[1]), rounds=3, warmup_rounds=1)
+    record(benchmark, Work(PAIRS * 3 * 8))
     _compare(benchmark, PAIRS * sampled_seconds(pairs, synsets, "path_similarity"))
 
 
@@ -70,6 +72,7 @@ def test_wup_similarity(
     benchmark.pedantic(
         taxonomy.wup_similarity_matrix, (anchors, anchors), rounds=3, warmup_rounds=1
     )
+    record(benchmark, Work(ANCHORS**2 * 8))
     _compare(benchmark, ANCHORS**2 * sampled_seconds(pairs, synsets, "wup_similarity"))
 
 
