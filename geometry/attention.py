@@ -15,6 +15,7 @@ from torch import Tensor
 from geometry import spectrum
 from geometry.spectrum import Inertia
 
+_GROUP_ELEMENTS = 1 << 22  # of the queries in float64 at once
 _WELL_CONDITIONED = 1e-3  # of Cholesky pivots: their squares' rounding stays under 1e-9
 
 
@@ -44,8 +45,8 @@ def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
     if w_q.shape != w_k.shape:
         raise ValueError(f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} must match")
     product = w_q.double() @ w_k.double().mT
-    norm, skew = product.norm(), (product - product.mT).norm()
     values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
+    norm, skew = product.norm(), (product - product.mT).norm()
     symmetric = product.add_(product.mT.clone()).div_(2)
     return OutputForm(
         size=product.shape[0],
@@ -89,16 +90,28 @@ def head_signs(
             f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} do not split into {heads} query "
             f"and {kv_heads} key heads of one size"
         )
-    query = w_q.double().view(heads, head_dim, d)
-    key = w_k.double().view(kv_heads, head_dim, d).repeat_interleave(heads // kv_heads, 0)
+    query = w_q.view(heads, head_dim, d)
+    key = w_k.view(kv_heads, head_dim, d)
+    shared = heads // kv_heads
+    group = max(1, _GROUP_ELEMENTS // (shared * head_dim * d))
+    forms = [
+        _nonzero_part(q.double(), k.double().repeat_interleave(shared, 0))
+        for q, k in zip(query.split(group * shared), key.split(group), strict=True)
+    ]
+    # Many small problems: LAPACK on the host solves them while the GPU does larger ones.
+    eigenvalues = torch.linalg.eigvalsh(torch.cat(forms).cpu())
+    missing = d - eigenvalues.shape[-1]
+    return [_head_signs(values, missing) for values in eigenvalues]
+
+
+def _nonzero_part(query: Tensor, key: Tensor) -> Tensor:
+    """A symmetric matrix with the non-zero eigenvalues of sym(QᵀK), for every [n, d] of a batch."""
+    head_dim, d = query.shape[1:]
     if 2 * head_dim < d:
         root = _triangular_root(torch.cat([query, key], 1))
         query, key = root[..., :head_dim].mT, root[..., head_dim:].mT
     product = query.mT @ key
-    # Many small problems: LAPACK on the host solves them while the GPU does larger ones.
-    eigenvalues = torch.linalg.eigvalsh(((product + product.mT) / 2).cpu())
-    missing = d - eigenvalues.shape[-1]
-    return [_head_signs(values, missing) for values in eigenvalues]
+    return (product + product.mT) / 2
 
 
 def _triangular_root(rows: Tensor) -> Tensor:
