@@ -17,6 +17,7 @@ from geometry.estimate import Estimate, Sampling
 from geometry.kernels import simplex_volumes
 
 PENTACHORON = 4
+_SETS_AT_ONCE = 1 << 19  # of indices: 21 MB
 _BLOCK_BYTES = 1 << 21  # float64 vertices of one block stay in the CPU's cache
 
 
@@ -123,8 +124,9 @@ def volume_statistics(table: Tensor, sampling: Sampling, *, unit: bool = False) 
 
     def draw(n: int) -> Tensor:
         nonlocal dropped
-        indices = draw_index_sets(table.shape[0], n, PENTACHORON + 1, generator)
-        squared = squared_volumes_of_rows(table, indices, scales).cpu()
+        sizes = [min(_SETS_AT_ONCE, n - start) for start in range(0, n, _SETS_AT_ONCE)]
+        sets = (draw_index_sets(len(table), size, PENTACHORON + 1, generator) for size in sizes)
+        squared = torch.cat([squared_volumes_of_rows(table, part, scales).cpu() for part in sets])
         volumes = squared[squared > 0].sqrt()
         dropped += n - len(volumes)
         return volumes

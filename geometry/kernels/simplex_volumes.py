@@ -3,8 +3,8 @@
 One program, a single warp, per simplex, with float64 accumulators, so that memory and not
 arithmetic bounds it: every gathered row is read once. Rows are read in words of 64 bits, which hold
 several entries. Summing ten accumulators over a warp for every lane to see would cost as much as
-the arithmetic on 300 columns; exchanging halves leaves each lane one sum instead. A second, small
-kernel eliminates, one simplex a lane. Source: SPEC G1.
+the arithmetic on hundreds of columns; exchanging halves leaves each lane one sum instead. A second,
+small kernel eliminates, one simplex a lane. Source: SPEC G1.
 """
 
 from __future__ import annotations

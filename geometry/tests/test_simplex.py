@@ -197,6 +197,20 @@ def test_unit_rows_ignore_norms() -> None:
     assert plain.cv.value == pytest.approx(other.cv.value, rel=1e-5)
 
 
+def test_no_more_index_sets_are_held_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+
+    def squared_volumes(table: Tensor, indices: Tensor, scales: Tensor | None) -> Tensor:
+        held.append(len(indices))
+        return torch.arange(1.0, len(indices) + 1, dtype=torch.float64)
+
+    monkeypatch.setattr(simplex, "_SETS_AT_ONCE", 1_000)
+    monkeypatch.setattr(simplex, "squared_volumes_of_rows", squared_volumes)
+    found = simplex.volume_statistics(torch.randn(40, 16), Sampling(samples=2_500))
+    assert held == [1_000, 1_000, 500]
+    assert found.mean.samples == 2_500
+
+
 def test_sampling_is_reproducible_and_refines_at_an_edge() -> None:
     table = torch.randn(1000, 32, generator=torch.Generator().manual_seed(3))
     first = simplex.volume_statistics(table, Sampling(samples=2_000))
