@@ -12,7 +12,7 @@ from geometry.estimate import Estimate, normal
 
 DEAD_SHARE = 0.01
 WEAK_SHARE = 0.10
-_BLOCK_ELEMENTS = 1 << 22
+_BLOCK_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

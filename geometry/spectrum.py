@@ -6,7 +6,7 @@ Statistics take a spectrum, so that it is computed once and asked many times.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,15 +28,16 @@ def gram_matrix(matrix: Tensor) -> Tensor:
     size = min(matrix.shape)
     gram = torch.zeros(size, size, dtype=torch.float64, device=matrix.device)
     for block in _column_blocks(matrix):
+        block = block.double()
         gram.addmm_(block, block.mT)
     return gram
 
 
-def _column_blocks(matrix: Tensor) -> Iterator[Tensor]:
-    """Some columns at a time, in float64, of the matrix or its transpose, whichever is wide."""
+def _column_blocks(matrix: Tensor) -> Sequence[Tensor]:
+    """Some columns at a time of the matrix or its transpose, whichever is wide."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
-    for block in wide.split(max(1, _BLOCK_ELEMENTS // len(wide)), dim=1):
-        yield block.double()
+    blocks: Sequence[Tensor] = wide.split(max(1, _BLOCK_ELEMENTS // len(wide)), dim=1)
+    return blocks
 
 
 def eigenvalues(symmetric: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ def _smallest(matrix: Tensor, gram: Tensor, largest: float) -> float | None:
     previous, noise = math.inf, torch.finfo(torch.float64).eps * largest
     for _ in range(_MOST_STEPS):
         x = torch.linalg.qr(x).Q
-        parts = [block.mT @ x for block in _column_blocks(matrix)]
+        parts = [block.double().mT @ x for block in _column_blocks(matrix)]
         image = torch.cat(parts)
         squares, rotation = torch.linalg.eigh(image.mT @ image)
         lowest: float = torch.linalg.vector_norm(image @ rotation[:, 0]).item()
@@ -97,7 +98,7 @@ def _smallest(matrix: Tensor, gram: Tensor, largest: float) -> float | None:
         previous = lowest
         applied = torch.zeros_like(x)
         for block, part in zip(_column_blocks(matrix), parts, strict=True):
-            applied.addmm_(block, part)
+            applied.addmm_(block.double(), part)
         x = x @ rotation
         x -= torch.cholesky_solve(applied @ rotation - x * squares, factor)
     return None
