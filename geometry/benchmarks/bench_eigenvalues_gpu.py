@@ -12,7 +12,10 @@ from torch import Tensor
 from geometry.benchmarks.ceilings import Work, record
 from geometry.kernels import eigenvalues
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
+]
 
 
 @pytest.fixture(scope="module", params=[2048, 3072, 3584, 4096], ids=str)

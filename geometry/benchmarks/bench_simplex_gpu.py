@@ -17,7 +17,10 @@ from geometry import simplex
 from geometry.benchmarks.ceilings import Work, device_seconds, record
 from geometry.kernels import simplex_volumes
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
+]
 COUNT = 400_000
 SHAPES = [(d, dtype) for dtype in (torch.float32, torch.bfloat16) for d in (512, 1024, 2560, 4096)]
 _TABLE_BYTES = 6 << 30  # far beyond any cache

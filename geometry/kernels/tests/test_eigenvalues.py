@@ -8,7 +8,10 @@ from torch import Tensor
 
 from geometry.kernels import eigenvalues
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
+]
 ROUNDING = 1e-13  # of the largest eigenvalue
 
 
