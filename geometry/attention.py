@@ -45,8 +45,8 @@ def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
     if w_q.shape != w_k.shape:
         raise ValueError(f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} must match")
     product = w_q.double() @ w_k.double().mT
-    values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
     norm, skew = product.norm(), (product - product.mT).norm()
+    values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
     symmetric = product.add_(product.mT.clone()).div_(2)
     return OutputForm(
         size=product.shape[0],

@@ -12,7 +12,6 @@ from geometry.estimate import Estimate, normal
 
 DEAD_SHARE = 0.01
 WEAK_SHARE = 0.10
-_BLOCK_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +22,6 @@ class NeuronSummary:
     dead: int
     weak: int
     spread: float
-
-
-def norms(matrix: Tensor, axis: int) -> Tensor:
-    """Norms of the rows (axis 1) or columns (axis 0) of [m, n], float64 on the CPU."""
-    rows = matrix if axis == 1 else matrix.mT
-    step = max(1, _BLOCK_ELEMENTS // rows.shape[1])
-    blocks = (torch.linalg.vector_norm(block.double(), dim=1) for block in rows.split(step))
-    return torch.cat(list(blocks)).cpu()
 
 
 def importance(up_norms: Tensor, down_norms: Tensor, gate_norms: Tensor | None = None) -> Tensor:

@@ -16,10 +16,7 @@ from invariants.__main__ import measure_model
 from invariants.claims import load_claims
 from invariants.verdicts import Settings
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
-]
+pytestmark = pytest.mark.gpu
 WITHOUT_PASSES = ("attention", "embedding", "layers", "position", "weights")
 
 

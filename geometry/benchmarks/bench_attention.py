@@ -10,15 +10,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from geometry import attention
-from geometry.benchmarks.ceilings import Work, record
+from geometry.benchmarks.ceilings import record
+from geometry.benchmarks.work import Work
 
 HEAD_DIM = 64
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 SHAPES = [
     ("cpu", 384, 6),
     ("cpu", 768, 12),
-    pytest.param(("cuda", 1024, 16), marks=needs_gpu),
-    pytest.param(("cuda", 4096, 64), marks=needs_gpu),
+    pytest.param(("cuda", 1024, 16), marks=pytest.mark.gpu),
+    pytest.param(("cuda", 4096, 64), marks=pytest.mark.gpu),
 ]
 Layer = tuple[Tensor, Tensor, int]
 

@@ -14,10 +14,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from geometry import sparsity
-from geometry.benchmarks.ceilings import Work, device_seconds, read_bandwidth, record
+from geometry.benchmarks.ceilings import device_seconds, read_bandwidth, record
+from geometry.benchmarks.work import Work
 from geometry.kernels.magnitudes import launch, one_pass
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 CASES = [
     (device, numbers, dtype)
     for device, numbers in (("cpu", 1 << 24), ("cuda", 1 << 24), ("cuda", 1 << 30))
@@ -28,7 +28,7 @@ EDGES = [torch.tensor(t, dtype=torch.float32).item() for t in sparsity.THRESHOLD
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(c, marks=needs_gpu) if c[0] == "cuda" else c for c in CASES],
+    params=[pytest.param(c, marks=pytest.mark.gpu) if c[0] == "cuda" else c for c in CASES],
     ids=lambda c: f"{c[0]}-{c[1]}-{c[2]}",
 )
 def tensor(request: pytest.FixtureRequest) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fixtures.corpora import WordNet, load_wordnet
 from fixtures.wordnet import WordNetMissingError, open_wordnet
-from geometry.benchmarks.ceilings import Work, record
+from geometry.benchmarks.ceilings import record
+from geometry.benchmarks.work import Work
 from geometry.taxonomy import Taxonomy
 
 SYNSETS, PAIRS, ANCHORS, SAMPLE = 8_402, 10_000_000, 3_000, 10_000

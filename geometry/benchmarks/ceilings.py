@@ -12,16 +12,9 @@ from functools import cache
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from geometry.benchmarks.work import Work
+
 _NUMBERS = 1 << 29
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The least that a job has to do: bytes to read and write, operations on a float type."""
-
-    bytes: int
-    flops: int = 0
-    dtype: torch.dtype = torch.float64
 
 
 @dataclass(frozen=True, slots=True)

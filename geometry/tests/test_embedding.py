@@ -141,3 +141,14 @@ def test_per_dimension_control_reproduces_an_anisotropic_table() -> None:
     measured = simplex.volume_statistics(table, Sampling(samples=40_000))
     drawn = controls.per_dimension_gaussian_volumes(stds, 40_000, generator)
     assert drawn.mean().item() == pytest.approx(measured.mean.value, rel=0.03)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_row_norms_are_exact_block_by_block(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "_BLOCK_BYTES", 512)
+    matrix = torch.randn(50, 30, generator=torch.Generator().manual_seed(0)).to(dtype)
+    for rows in (matrix, matrix.mT):
+        expected = rows.double().square().sum(1).sqrt()
+        torch.testing.assert_close(embedding.row_norms(rows), expected, rtol=1e-14, atol=0)

@@ -47,17 +47,6 @@ def test_norm_scale_counts() -> None:
     assert centred.mean == pytest.approx(scale.mean, rel=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_norms_of_neurons_are_exact_block_by_block(
-    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(neurons, "_BLOCK_ELEMENTS", 64)
-    matrix = torch.randn(50, 30, generator=torch.Generator().manual_seed(0)).to(dtype)
-    for axis in (0, 1):
-        expected = matrix.double().square().sum(axis).sqrt()
-        torch.testing.assert_close(neurons.norms(matrix, axis), expected, rtol=1e-14, atol=0)
-
-
 def test_planted_dead_and_weak_neurons_are_found() -> None:
     generator = torch.Generator().manual_seed(0)
     up, down = torch.randn(200, 64, generator=generator), torch.randn(64, 200, generator=generator)

@@ -8,10 +8,7 @@ from torch import Tensor
 
 from geometry.kernels import eigenvalues
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
-]
+pytestmark = pytest.mark.gpu
 ROUNDING = 1e-13  # of the largest eigenvalue
 
 

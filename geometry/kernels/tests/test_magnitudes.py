@@ -8,10 +8,7 @@ import torch
 from geometry import sparsity
 from geometry.kernels import magnitudes
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
-]
+pytestmark = pytest.mark.gpu
 EDGES = [torch.tensor(t, dtype=torch.float32).item() for t in sparsity.THRESHOLDS]
 
 

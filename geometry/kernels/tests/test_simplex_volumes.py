@@ -7,10 +7,7 @@ from torch import Tensor
 from geometry import simplex
 from geometry.kernels import simplex_volumes
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"),
-]
+pytestmark = pytest.mark.gpu
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 
 
