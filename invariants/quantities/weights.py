@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
+from fixtures.architecture.roles import Role, Weight
 from fixtures.model import Model
-from fixtures.roles import Role, Weight
 from fixtures.survey import MatrixRow
 from geometry import controls, neurons, sparsity
 from geometry.estimate import Estimate, Sampling, exact
