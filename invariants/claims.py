@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reports.results import Tolerance
 
@@ -24,7 +24,9 @@ class Claim:
     """A claimed constant, or a quantity that is only measured (`band` None, stated for nobody).
 
     `stated` maps the models that the source states the number for to the band it states;
-    `everywhere` states `band` for every model the quantity applies to.
+    `everywhere` states `band` for every model the quantity applies to; `band_reason` says where the
+    band's edges come from. `of` "every part" judges the worst part (layer, seed) instead of the
+    whole. `random` False marks a count that random weights of the architecture cannot change.
     """
 
     id: str
@@ -34,6 +36,9 @@ class Claim:
     source: str
     tolerance: Tolerance
     band: Band | None = None
+    band_reason: str = ""
+    of: Literal["value", "every part"] = "value"
+    random: bool = True
     everywhere: bool = False
     stated: Mapping[str, Band] = field(default_factory=dict)
 
@@ -62,7 +67,14 @@ def load_claims(file: Path = CLAIMS) -> dict[str, Claim]:
 
 
 _REQUIRED = {"version": int, "title": str, "statement": str, "source": str, "tolerance": dict}
-_OPTIONAL = {"band": list, "everywhere": bool, "stated": dict}
+_OPTIONAL = {
+    "band": list,
+    "band_reason": str,
+    "of": str,
+    "random": bool,
+    "everywhere": bool,
+    "stated": dict,
+}
 
 
 def _claim(name: str, table: Any, file: Path) -> Claim:
@@ -88,6 +100,10 @@ def _claim(name: str, table: Any, file: Path) -> Claim:
     fields["stated"] = {model: _band(band, where) for model, band in stated.items()}
     if fields.get("everywhere") and "band" not in table:
         raise ClaimsError(f"{where}: everywhere = true needs a band")
+    if fields.get("of", "value") not in ("value", "every part"):
+        raise ClaimsError(f'{where}: of is "value" or "every part", not {table["of"]!r}')
+    if ("band" in table or stated) and not fields.get("band_reason"):
+        raise ClaimsError(f"{where}: a band needs its band_reason")
     return Claim(id=name, **fields)
 
 

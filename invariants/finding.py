@@ -29,9 +29,10 @@ class Named:
 class Finding:
     """One quantity of one model.
 
-    The first of `controls` is the null that the measured interval is held against. `design` names
-    what the number was computed over, so that only like is compared with like. `parts` are exact
-    values by layer or role.
+    The first of `controls` is what random weights show where the model has no random twins.
+    `design` names definition and sampling, so that only like is compared with like; never counts
+    that a grown vocabulary changes. `parts` are values by layer, role or seed; `part_noise` is the
+    95 % half-width that drawing leaves in each, 0 where they are exact.
     """
 
     estimate: Estimate
@@ -39,5 +40,6 @@ class Finding:
     controls: tuple[Named, ...] = ()
     related: tuple[Named, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    part_noise: float = 0.0
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()

@@ -52,27 +52,29 @@ class Settings:
 def judge(
     claim: Claim, model: Model, finding: Finding, settings: Settings, seconds: float
 ) -> Measurement:
-    """The Measurement of a quantity: verdict on the claim, on the control, and on the change."""
-    value = _value(finding.estimate)
+    """The Measurement of a quantity: verdict on the claim, against random, and on the change."""
     band = claim.band_for(model.id)
+    value, worst = _judged(claim, finding, band)
     asserted = claim.asserted_for(model.id, universal=settings.universal)
-    margin = None if band is None else min(value.value - band[0], band[1] - value.value)
+    margin = None if band is None else _margin(value.value, band)
     verdict: Verdict = "measured"
     if asserted and margin is not None:
         verdict = "holds" if margin >= 0 else "violated"
+    mean = () if worst is None else (Named("mean over parts", finding.estimate, "of all parts"),)
     measurement = dataclasses.replace(
         _unmeasured(claim, model.id, verdict),
         value=value,
+        worst_part=worst,
         band=None if band is None else _finite(band),
         stated=asserted,
         margin=margin if margin is not None and math.isfinite(margin) else None,
         controls=tuple(map(_reference, finding.controls)),
-        related=tuple(map(_reference, finding.related)),
-        discriminates=_discriminates(finding),
-        twin=_twin(claim, model, settings),
+        related=tuple(map(_reference, (*mean, *finding.related))),
+        random=_random(claim, model, finding, settings),
         parts=dict(finding.parts),
+        part_noise=finding.part_noise,
         figures=finding.figures,
-        notes=finding.notes + _straddling(finding.estimate, band),
+        notes=finding.notes + _straddling(value, band),
         design=finding.design,
         tolerance=_tolerance(claim, settings),
         provenance=_provenance(model, settings.seed, seconds),
@@ -82,17 +84,40 @@ def judge(
     return _gate(measurement, settings)
 
 
-def _twin(claim: Claim, model: Model, settings: Settings) -> Value | None:
-    """The same quantity over the model's random twins: mean, and where a further one would lie."""
+def _judged(claim: Claim, finding: Finding, band: Band | None) -> tuple[Value, str | None]:
+    """The value that the claim is judged by, and the part it belongs to if it is one's alone."""
+    if claim.of == "value" or band is None:
+        return _value(finding.estimate), None
+    if not finding.parts:
+        raise ValueError(f"{claim.id} is about every part, but none was measured")
+    name, worst = min(finding.parts.items(), key=lambda part: _margin(part[1], band))
+    noise = finding.part_noise
+    method = f"worst of {len(finding.parts)} parts"
+    value = Value(worst, worst - noise, worst + noise, int(finding.estimate.samples), method)
+    return value, name
+
+
+def _margin(value: float, band: Band) -> float:
+    """How far inside the band, negative outside."""
+    return min(value - band[0], band[1] - value)
+
+
+def _random(claim: Claim, model: Model, finding: Finding, settings: Settings) -> Reference | None:
+    """What random weights show: the model's twins, else the first control."""
+    if not claim.random:
+        return None
     from geometry.estimate import Sampling, predicted
 
     samples = min(settings.samples, _TWIN_SAMPLES)
-    draws = []
+    sampling = Sampling(settings.seed, samples, samples)
+    band, draws = claim.band_for(model.id), []
     for twin in model.twins(settings.twins):
         with suppress(NotApplicableError):
-            found = quantity(claim.id)(twin, Sampling(settings.seed, samples, samples))
-            draws.append(found.estimate.value)
-    return _value(predicted(draws)) if len(draws) > 1 else None
+            draws.append(_judged(claim, quantity(claim.id)(twin, sampling), band)[0].value)
+    if len(draws) > 1:
+        meaning = f"{len(draws)} random initialisations of the architecture"
+        return Reference("random twins", _value(predicted(draws)), meaning)
+    return _reference(finding.controls[0]) if finding.controls else None
 
 
 def without_value(
@@ -165,16 +190,10 @@ def _sentence(measurement: Measurement, band: Band) -> str:
     return f"claimed {band[0]:g} – {band[1]:g}, measured {value.value:.6g}{interval}, {place}"
 
 
-def _straddling(estimate: Estimate, band: Band | None) -> tuple[str, ...]:
-    if band is None or not estimate.samples or not any(map(estimate.straddles, band)):
+def _straddling(value: Value, band: Band | None) -> tuple[str, ...]:
+    if band is None or not value.samples or value.lies_in(band) is not None:
         return ()
     return ("the interval still straddles the band's edge at the limit of draws",)
-
-
-def _discriminates(finding: Finding) -> bool | None:
-    if not finding.controls:
-        return None
-    return not finding.estimate.overlaps(finding.controls[0].estimate)
 
 
 def _tolerance(claim: Claim, settings: Settings) -> Tolerance:

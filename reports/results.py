@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -11,9 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-SCHEMA = 1
+SCHEMA = 2
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]
+Standing = Literal[
+    "holds, random does not", "holds, random too", "outside", "outside, random inside", "undecided"
+]
+Band = tuple[float | None, float | None]
 FAILING: frozenset[str] = frozenset({"violated", "regressed", "vanished", "error"})
 
 
@@ -30,6 +35,14 @@ class Value:
     high: float
     samples: int = 0
     method: str = "exact"
+
+    def lies_in(self, band: Band) -> bool | None:
+        """Whether the interval lies inside a closed band; None where it straddles an edge."""
+        low = -math.inf if band[0] is None else band[0]
+        high = math.inf if band[1] is None else band[1]
+        if low <= self.low and self.high <= high:
+            return True
+        return False if self.high < low or high < self.low else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,11 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a value was measured on, with what, and what that cost so far for the model."""
+    """What a value was measured on, with what, and what that cost so far for the model.
+
+    `parameters` are those the files hold, `measured_parameters` those whose role is known and
+    measured; `remarks` say what a reader of the model should know (an index that is not used, …).
+    """
 
     checkpoint: str = ""
     location: str = ""
@@ -81,6 +98,9 @@ class Provenance:
     bytes: int = 0
     peak_host_bytes: int = 0
     peak_device_bytes: int = 0
+    parameters: int = 0
+    measured_parameters: int = 0
+    remarks: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -88,10 +108,12 @@ class Provenance:
 class Measurement:
     """One cell of model × claim: two verdicts, the value and everything it rests on.
 
-    `twin` is the same quantity of the same architecture randomly initialised: mean over seeds and
-    the interval that a further one falls into. `parts` are exact values by layer or role, gated
-    like the value. `design` names definition,
-    shape and sampling; values of different designs are not comparable.
+    `random` is what random weights show of the same quantity: the model's random twins (mean over
+    seeds, and the interval that a further one falls into), else its null in closed form; None for
+    counts that random weights cannot change. `parts` are values by layer, role or seed, gated like
+    the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
+    about every part, the value is the worst one's and `worst_part` names it. `design` names
+    definition and sampling; values of different designs are not comparable.
     """
 
     model: str
@@ -102,14 +124,15 @@ class Measurement:
     statement: str = ""
     source: str = ""
     value: Value | None = None
-    band: tuple[float | None, float | None] | None = None
+    band: Band | None = None
+    worst_part: str | None = None
     stated: bool = False
     margin: float | None = None
     controls: tuple[Reference, ...] = ()
     related: tuple[Reference, ...] = ()
-    discriminates: bool | None = None
-    twin: Value | None = None
+    random: Reference | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
+    part_noise: float = 0.0
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     design: str = ""
@@ -129,11 +152,19 @@ class Measurement:
         return self.value is not None
 
     @property
-    def tells_trained(self) -> bool | None:
-        """Whether the value lies where no random twin's does; None without twins."""
-        if self.value is None or self.twin is None:
+    def standing(self) -> Standing | None:
+        """The one verdict on random: does the value lie in the band, and does random?
+
+        None without a value, a band, or anything random to hold them against.
+        """
+        if self.value is None or self.band is None or self.random is None:
             return None
-        return self.value.high < self.twin.low or self.twin.high < self.value.low
+        own, other = self.value.lies_in(self.band), self.random.value.lies_in(self.band)
+        if own is None or other is None:
+            return "undecided"
+        if own:
+            return "holds, random too" if other else "holds, random does not"
+        return "outside, random inside" if other else "outside"
 
     @property
     def fails(self) -> bool:
@@ -192,17 +223,21 @@ def from_json(content: Mapping[str, Any]) -> Measurement:
             Reference(item["name"], Value(**item["value"]), item["meaning"])
             for item in fields.get(name, ())
         )
+    if fields.get("random") is not None:
+        item = fields["random"]
+        fields["random"] = Reference(item["name"], Value(**item["value"]), item["meaning"])
     fields["figures"] = tuple(_figure(item) for item in fields.get("figures", ()))
     for name in ("notes", "changes"):
         fields[name] = tuple(fields.get(name, ()))
-    for name in ("value", "twin"):
-        if fields.get(name) is not None:
-            fields[name] = Value(**fields[name])
+    if fields.get("value") is not None:
+        fields["value"] = Value(**fields["value"])
     if fields.get("band") is not None:
         low, high = fields["band"]
         fields["band"] = (low, high)
     fields["tolerance"] = Tolerance(**fields.get("tolerance", {}))
-    fields["provenance"] = Provenance(**fields.get("provenance", {}))
+    provenance = dict(fields.get("provenance", {}))
+    provenance["remarks"] = tuple(provenance.get("remarks", ()))
+    fields["provenance"] = Provenance(**provenance)
     measurement = Measurement(**fields)
     if measurement.verdict not in get_args(Verdict):
         raise ValueError(f"unknown verdict {measurement.verdict!r}")
@@ -229,7 +264,13 @@ def read_results(file: Path) -> Results:
         content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{file}: not a readable results file ({error})") from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(schema, int) and 0 < schema < SCHEMA:
+        raise ResultsError(
+            f"{file}: written by an earlier version (schema {schema}, now {SCHEMA}), whose verdicts"
+            " mean something else; measure again with this version"
+        )
+    if schema != SCHEMA:
         raise ResultsError(f"{file}: not results of schema {SCHEMA}")
     try:
         return Results(tuple(from_json(item) for item in content["measurements"]))
