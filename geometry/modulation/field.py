@@ -130,7 +130,7 @@ class FieldModulator(nn.Module):
         return FieldHealth(validity, tuple(map(tuple, self.alpha.tolist())))
 
     def parameter_groups(self, rate: float) -> list[dict[str, object]]:
-        """For an optimiser: deformation, norm, validity at 0.1 of the rate, α at 0.5, gates at 1."""
+        """Deformation, norm and validity at 0.1 of the rate, α at 0.5, gates at 1."""
         named = list(self.named_parameters())
         gates = [p for name, p in named if ".gate." in name]
         simplices = [p for name, p in named if ".gate." not in name and name != "logit"]
