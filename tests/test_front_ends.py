@@ -12,7 +12,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from fixtures.tests import tiny_models
-from reports.results import Measurement, read_results
+from reports.files import read_results
+from reports.results import Measurement
 
 ROOT = Path(__file__).parent.parent
 # Nothing of the surrounding run may reach the inner one.
@@ -49,7 +50,7 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def numbers(file: Path) -> dict[str, object]:
     def kept(m: Measurement) -> object:
-        return m.verdict, m.value, m.twin, m.controls, m.related, dict(m.parts), m.notes
+        return m.verdict, m.value, m.random, m.controls, m.related, dict(m.parts), m.notes
 
     return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
 
