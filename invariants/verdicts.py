@@ -146,7 +146,10 @@ def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[fl
         except (InputError, NotApplicableError) as error:
             why = str(error)
         else:
-            draws += [draw] if math.isfinite(draw) else []
+            if math.isfinite(draw):
+                draws.append(draw)
+            else:
+                why = "the value of a twin is not a number"
     return draws, why
 
 
@@ -217,7 +220,8 @@ def _sentence(value: Value, band: Band) -> str:
 
 
 def _straddling(value: Value, band: Band | None) -> tuple[str, ...]:
-    if band is None or not value.samples or value.lies_in(band) is not None:
+    is_clear = band is None or value.lies_in(band) is not None
+    if is_clear or not value.samples or math.isnan(value.value):
         return ()
     return ("the interval still straddles the band's edge at the limit of draws",)
 

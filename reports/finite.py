@@ -18,7 +18,7 @@ def finite(measurement: Measurement) -> Measurement:
     Where the value or its interval is none, the verdict is "error" and there is no value. Whatever
     else is taken out (controls, parts, points of figures, costs) is named in a note.
     """
-    m, sieve = measurement, _Sieve()
+    m, sieve = _without_value_that_is_none(measurement), _Sieve()
     random = sieve.references("random weights:", () if m.random is None else (m.random,))
     cleaned = dataclasses.replace(
         m,
@@ -33,8 +33,6 @@ def finite(measurement: Measurement) -> Measurement:
         tolerance=_tolerance(m.tolerance, sieve),
         provenance=_provenance(m.provenance, sieve),
     )
-    if m.value is not None and not _is_finite(m.value):
-        cleaned = _without_value(cleaned, m.value)
     return dataclasses.replace(cleaned, notes=m.notes + sieve.notes)
 
 
@@ -75,8 +73,10 @@ def _is_finite(value: Value) -> bool:
     return all(map(is_number, (value.value, value.low, value.high)))
 
 
-def _without_value(m: Measurement, value: Value) -> Measurement:
-    what = "the value's interval" if is_number(value.value) else "the value"
+def _without_value_that_is_none(m: Measurement) -> Measurement:
+    if m.value is None or _is_finite(m.value):
+        return m
+    what = "the value's interval" if is_number(m.value.value) else "the value"
     where = f" ({m.worst_part})" if m.worst_part else ""
     return dataclasses.replace(
         m,
