@@ -19,6 +19,7 @@ MEASUREMENT = pytest.StashKey[dict[str, Any]]()
 BASELINE = pytest.StashKey[Results | None]()
 CLAIM_IDS = pytest.StashKey[frozenset[str]]()  # a lost test named for one of these is a lost cell
 OPTION_GROUP = "geometric invariants"
+_MARKS_OF_ALL = ("", "not large")  # no claim is marked large, which a run leaves out by default
 _CELL = re.compile(r".*invariants/test_\w+\.py::test_(?P<claim>\w+)\[(?P<model>[a-z0-9_]+)\]")
 
 
@@ -167,7 +168,8 @@ class Collector:
     def _is_whole(self) -> bool:
         """Whether every claim of every selected model took part."""
         option = self.config.option
-        narrowed = option.keyword or option.markexpr or option.maxfail
+        marked = option.markexpr not in _MARKS_OF_ALL
+        narrowed = option.keyword or marked or option.deselect or option.maxfail
         return not narrowed and not any(".py" in argument for argument in self.config.args)
 
     def _write(self) -> None:
