@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from fixtures.model import Model
-from fixtures.survey import AttentionRow
+from fixtures.survey_rows import AttentionRow
 from geometry import controls
 from geometry.estimate import Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError

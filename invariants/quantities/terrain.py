@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from fixtures.corpora import SENTENCES
-from fixtures.errors import CheckpointError
 from fixtures.loaded import LoadedModel
 from fixtures.model import Model
 from geometry import embedding
@@ -13,14 +12,6 @@ from geometry.estimate import Estimate, Sampling, exact, mean, normal
 from geometry.hidden_states import averaged, layer_summary
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
-
-_HEADED = (
-    "ForConditionalGeneration",
-    "ForCausalLM",
-    "LMHeadModel",
-    "ForMaskedLM",
-    "ForPreTraining",
-)
 
 
 def layer_evolution(model: Model, sampling: Sampling) -> Finding:
@@ -113,65 +104,6 @@ def special_token_norm(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def embedding_head_cosine(model: Model, sampling: Sampling) -> Finding:
-    """Mean cosine of a token's embedding row with its row of the output head; 1 where tied."""
-    del sampling
-    table, heads = model.embedding, model.layout.having("head")
-    names = model.checkpoint.config.get("architectures") or [""]
-    if table is None or not (heads or names[0].endswith(_HEADED)):
-        raise NotApplicableError("the model has no token-embedding table with an output head")
-    null = 1 / (table.shape[1] * len(table)) ** 0.5
-    controls = (Named("random head", normal(0.0, null, method="closed form"), "untied, at random"),)
-    heads = [head for head in heads if head.shape == tuple(table.shape)]
-    if not heads:
-        return Finding(
-            estimate=exact(1.0, "one table"),
-            design="tied",
-            controls=controls,
-            notes=("the checkpoint stores one table: embedding and head share it",),
-        )
-    head = heads[0].cut.take(model.checkpoint.read(heads[0].tensor)).to(table.device)
-    if not torch.isfinite(head).all():
-        file = model.checkpoint.tensors[heads[0].tensor].file
-        raise CheckpointError(f"{file}: {heads[0].tensor} holds NaN or infinite entries")
-    cosines = embedding.row_cosines(table, head)
-    sizes = [_frobenius(table), _frobenius(head), embedding.distance(table, head)]
-    return Finding(
-        estimate=exact(cosines.mean().item()),
-        design=f"untied, {len(cosines)} rows",
-        controls=controls,
-        related=(
-            Named("std over tokens", exact(cosines.std(correction=0).item()), "of the cosine"),
-            Named("embedding norm", exact(sizes[0]), "Frobenius"),
-            Named("head norm", exact(sizes[1]), "Frobenius"),
-            Named("difference", exact(sizes[2]), "Frobenius norm of it"),
-            Named("relative difference", exact(sizes[2] / sizes[0]), "over the embedding's norm"),
-        ),
-    )
-
-
-def embedding_parameter_share(model: Model, sampling: Sampling) -> Finding:
-    """Share of the checkpoint's parameters that stands in the token embedding."""
-    del sampling
-    counts: dict[str, int] = {}
-    placed: dict[str, int] = {}
-    for weight in model.layout.weights:
-        size = torch.Size(weight.shape).numel()
-        component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}"
-        counts[component] = counts.get(component, 0) + size
-        placed[weight.tensor] = placed.get(weight.tensor, 0) + size
-    total = sum(info.numel for info in model.checkpoint.tensors.values())
-    counts["biases and others"] = total - sum(placed.values())
-    table = model.layout.token_embedding
-    return Finding(
-        estimate=exact(torch.Size(table.shape).numel() / total if table else 0.0),
-        design=f"{total} parameters",
-        related=(Named("parameters", exact(total), "as stored; a tied table counts once"),),
-        parts={name: count / total for name, count in counts.items()},
-        notes=_unplaced(model),
-    )
-
-
 def _for_passes(model: Model) -> tuple[LoadedModel, list[list[int]]]:
     """The loaded model and the ten sentences as its tokens."""
     if model.vocabulary is None:
@@ -205,14 +137,3 @@ def _random_directions(model: Model, count: int) -> Named:
 
 def _by_layer(title: str, values: list[float]) -> Figure:
     return Figure(title, "lines", tuple(map(float, range(len(values)))), {"mean": tuple(values)})
-
-
-def _frobenius(table: torch.Tensor) -> float:
-    return embedding.row_norms(table).square().sum().sqrt().item()
-
-
-def _unplaced(model: Model) -> tuple[str, ...]:
-    names = model.layout.unplaced
-    if not names:
-        return ()
-    return (f"{len(names)} matrices of unknown role: {', '.join(names)}",)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fixtures.architecture.roles import Role, Weight
 from fixtures.model import Model
-from fixtures.survey import MatrixRow
+from fixtures.survey_rows import MatrixRow
 from geometry import controls, neurons, sparsity
 from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
