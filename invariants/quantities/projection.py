@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fixtures.model import Model
-from geometry.alignment import NEIGHBOURS, Fit
+from geometry.alignment import Fit
 from geometry.estimate import Sampling, exact
+from geometry.similarity import NEIGHBOURS
 from invariants.experiments.projection import Comparison, compare
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
