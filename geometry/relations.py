@@ -201,22 +201,23 @@ def jackknife(
 ) -> list[Estimate]:
     """Statistics of the summed rows [pairs, k], with intervals from deleting groups of words.
 
-    `statistic` maps sums [..., k] to [statistics, ...]. Leaving out one of 20 groups of words
-    leaves out every pair that touches it; 19/20 of the results' sum of squares about their mean
-    is the variance (Efron's jackknife, over nodes).
+    `statistic` maps sums [..., k] to [statistics, ...]. Leaving out one of 20 groups of words (of
+    single words where there are fewer) leaves out every pair that touches it; 19/20 of the results'
+    sum of squares about their mean is the variance (Efron's jackknife, over nodes).
     """
-    group = torch.arange(words) % GROUPS
-    cell = group[pairs.first] * GROUPS + group[pairs.second]
-    sums = torch.zeros(GROUPS * GROUPS, rows.shape[1], dtype=torch.float64)
+    groups = min(GROUPS, words)
+    group = torch.arange(words) % groups
+    cell = group[pairs.first] * groups + group[pairs.second]
+    sums = torch.zeros(groups * groups, rows.shape[1], dtype=torch.float64)
     sums.index_add_(0, cell, rows)
-    table = sums.view(GROUPS, GROUPS, -1)
+    table = sums.view(groups, groups, -1)
     total = table.sum((0, 1))
     own = table.diagonal().mT
     without = total - table.sum(0) - table.sum(1) + own
     values, deleted = statistic(total), statistic(without)
     spread = deleted - deleted.mean(1, keepdim=True)
-    errors = (spread.square().sum(1) * (GROUPS - 1) / GROUPS).sqrt()
-    method = f"jackknife over {GROUPS} groups of words"
+    errors = (spread.square().sum(1) * (groups - 1) / groups).sqrt()
+    method = f"jackknife over {groups} groups of words"
     return [
         Estimate(value, value - Z95 * error, value + Z95 * error, len(pairs), method)
         for value, error in zip(values.tolist(), errors.tolist(), strict=True)
