@@ -19,7 +19,8 @@ def clouds(n: int, p: int, q: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
 
 def turn(d: int, seed: int) -> torch.Tensor:
     """A random orthogonal map of ℝᵈ."""
-    return torch.linalg.qr(clouds(d, d, d, seed)[0])[0]
+    found: torch.Tensor = torch.linalg.qr(clouds(d, d, d, seed)[0])[0]
+    return found
 
 
 def hsic_by_definition(x: torch.Tensor, y: torch.Tensor) -> float:

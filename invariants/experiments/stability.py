@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -63,15 +63,21 @@ def stability(model: Model, sampling: Sampling) -> Stability:
     key = f"stability {len(words)}"
     if key not in model.memory:
         chosen = min(WORDS, max(500, len(words) // 2), len(words))
-        found = [_one_seed(words, chosen, seed) for seed in range(SEEDS)]
-        model.memory[key] = Stability(
-            words,
-            chosen,
-            *(_by_name([one[kind] for one in found]) for kind in (0, 1)),
-            sum(one[2] for one in found),
-        )
+        model.memory[key] = over(words, chosen, range(SEEDS))
     result: Stability = model.memory[key]
     return result
+
+
+def over(words: Words, chosen: int, numbers: Iterable[int]) -> Stability:
+    """Every quantity of words at the seeds of these numbers, each taking `chosen` of the words."""
+    found = [_one_seed(words, chosen, seed) for seed in numbers]
+    return Stability(
+        words=words,
+        chosen=chosen,
+        values=_by_name([seed.values for seed in found]),
+        shuffled=_by_name([seed.shuffled for seed in found]),
+        dropped=sum(seed.dropped for seed in found),
+    )
 
 
 def _by_name(rows: list[dict[str, float]]) -> dict[str, Tensor]:
@@ -80,10 +86,16 @@ def _by_name(rows: list[dict[str, float]]) -> dict[str, Tensor]:
     }
 
 
-def _one_seed(
-    words: Words, chosen: int, seed: int
-) -> tuple[dict[str, float], dict[str, float], int]:
+@dataclass(frozen=True, slots=True)
+class _Seed:
     """The quantities of one seed, those of shuffled words, and how many simplices were dropped."""
+
+    values: dict[str, float]
+    shuffled: dict[str, float]
+    dropped: int
+
+
+def _one_seed(words: Words, chosen: int, seed: int) -> _Seed:
     generator = torch.Generator().manual_seed(seed)
     own = torch.randperm(len(words), generator=generator)[:chosen]
     first, second = relations.draw_pairs(chosen, PAIRS * chosen // WORDS, generator)
@@ -107,7 +119,7 @@ def _one_seed(
     values["volume correlation"] = relations.pearson(volumes.first, volumes.second)
     for kind in (values, shuffled):
         kind["lift"] = kind["encoder pearson"] - kind["static pearson"]
-    return values, shuffled, volumes.dropped
+    return _Seed(values, shuffled, volumes.dropped)
 
 
 def _correlations(name: str, similarity: Tensor, cosines: Tensor) -> dict[str, float]:

@@ -20,7 +20,7 @@ def cross_scale_relational_correlation(model: Model, sampling: Sampling) -> Find
     fit, null = projection.fit, projection.null
     return Finding(
         estimate=fit.relational,
-        design=f"{found.larger} onto {found.smaller}, {ANCHORS} anchors and {HELD_OUT} others at most",
+        design=f"{found.larger} onto {found.smaller}, at most {ANCHORS} anchors, {HELD_OUT} others",
         controls=(Named("anchors shuffled", null.relational, "the same map of mispaired anchors"),),
         related=(
             Named("before projection", projection.raw, "cosines of the two tables as they are"),
