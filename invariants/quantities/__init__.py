@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         position,
         projection,
         relations,
+        spectra,
         terrain,
+        volumes,
         weights,
     )
 
@@ -32,7 +34,9 @@ __all__ = [
     "position",
     "projection",
     "relations",
+    "spectra",
     "terrain",
+    "volumes",
     "weights",
 ]
 
