@@ -86,6 +86,19 @@ def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Genera
     return _volumes(torch.cat(blocks))
 
 
+def per_dimension_gaussian_mean(stds: Tensor, n: int, generator: torch.Generator) -> Estimate:
+    """Mean pentachoron volume of Gaussian points with stds [d], from n draws.
+
+    E V² is known, 5/4! · e₄(stds²) with e₄ the elementary symmetric polynomial, and V² varies with
+    V: as a control variate it leaves a small part of the draws' noise. Source: SPEC G2.
+    """
+    volumes = per_dimension_gaussian_volumes(stds, n, generator)
+    squares = volumes.square()
+    excess = squares - 5 / math.factorial(PENTACHORON) * _elementary_symmetric(stds.square())
+    slope = torch.cov(torch.stack([volumes, squares]))[0, 1] / squares.var()
+    return estimate.mean(volumes - slope * excess)
+
+
 def gaussian_participation_ratio(n: int, d: int) -> Estimate:
     """Participation ratio over d of the covariance of n Gaussian points in ℝᵈ. Source: SPEC G3.
 
@@ -207,6 +220,16 @@ def shuffled_correlation(x: Tensor, y: Tensor, sampling: Sampling) -> Estimate:
     second = second - second.mean(1, keepdim=True)
     cosines = (second @ first) / (second.square().sum(1) * first.square().sum()).sqrt()
     return estimate.quantile_interval(cosines, cosines.mean().item(), "permutations")
+
+
+def _elementary_symmetric(values: Tensor) -> float:
+    """Σ over i < j < k < l of the product of four values [d], by Newton's recursion in float64."""
+    powers = [values.double().pow(k).sum().item() for k in range(PENTACHORON + 1)]
+    found = [1.0]
+    for k in range(1, PENTACHORON + 1):
+        terms = [(-1) ** (i - 1) * found[k - i] * powers[i] for i in range(1, k + 1)]
+        found.append(math.fsum(terms) / k)
+    return found[-1]
 
 
 def _volumes(squared: Tensor) -> Tensor:

@@ -57,6 +57,20 @@ def test_nothing_has_no_median() -> None:
         controls.random_median([], STATISTICS["condition"])
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_the_mean_volume_of_gaussian_points_is_sharper_than_its_draws(spread: float) -> None:
+    """Against the closed form where all stds agree, and against many draws."""
+    stds = torch.linspace(1 - spread, 1 + spread, 48)
+    generator = torch.Generator().manual_seed(0)
+    found = [controls.per_dimension_gaussian_mean(stds, 1_000, generator) for _ in range(100)]
+    many = controls.per_dimension_gaussian_volumes(stds, 400_000, generator)
+    truth = many.mean().item() if spread else controls.gaussian_pentachoron_mean(48, 1.0)
+    inside = sum(one.low - 1e-3 * truth <= truth <= one.high + 1e-3 * truth for one in found)
+    assert inside >= 90
+    plain = 1.96 * many.std().item() / 1_000**0.5
+    assert max(one.half_width for one in found) < plain / 4
+
+
 def test_volumes_of_no_extent_are_dropped_not_kept_as_zero() -> None:
     generator = torch.Generator().manual_seed(0)
     norms = torch.tensor([1.0] * 6 + [0.0] * 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from torch import Tensor
 
@@ -53,9 +54,11 @@ def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
 def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
     """Mean pentachoron volume over that of Gaussian points with each dimension's own std."""
     table = token_table(model)
-    mean = _volumes(model, table.rows, sampling).mean
     modest = _modest(sampling)
     own, overall = _gaussian_means(table.rows, modest)
+    edges = tuple(edge * own.value for edge in sampling.edges)
+    scaled = dataclasses.replace(sampling, edges=edges)
+    mean = _volumes(model, table.rows, scaled, edges_of="mean").mean
     matched = estimate.mean(_norm_matched(table.rows, modest))
 
     def ratio_in_use(used: Tensor) -> Estimate:
@@ -90,13 +93,15 @@ def _gaussian_means(table: Tensor, sampling: Sampling) -> tuple[Estimate, Estima
     overall = (stds.square().mean() + means.square().mean() - means.mean().square()).sqrt().item()
     generator = sampling.generator("per-dimension Gaussian")
     count = max(1_000, min(sampling.samples // 5, _CONTROL_NUMBERS // (5 * len(stds))))
-    own = estimate.mean(controls.per_dimension_gaussian_volumes(stds, count, generator))
+    own = controls.per_dimension_gaussian_mean(stds, count, generator)
     return own, exact(controls.gaussian_pentachoron_mean(table.shape[1], overall))
 
 
-def _volumes(model: Model, table: Tensor, sampling: Sampling) -> simplex.VolumeStatistics:
+def _volumes(
+    model: Model, table: Tensor, sampling: Sampling, edges_of: Literal["cv", "mean"] = "cv"
+) -> simplex.VolumeStatistics:
     try:
-        return simplex.volume_statistics(table, sampling.at_least(_FEWEST))
+        return simplex.volume_statistics(table, sampling.at_least(_FEWEST), edges_of=edges_of)
     except ValueError as error:
         raise at_fault(model, error) from error
 
