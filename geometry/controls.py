@@ -90,9 +90,12 @@ def per_dimension_gaussian_mean(stds: Tensor, n: int, generator: torch.Generator
     """Mean pentachoron volume of Gaussian points with stds [d], from n draws.
 
     E V² is known, 5/4! · e₄(stds²) with e₄ the elementary symmetric polynomial, and V² varies with
-    V: as a control variate it leaves a small part of the draws' noise. Source: SPEC G2.
+    V: as a control variate it leaves a small part of the draws' noise. Raises ValueError where
+    fewer than two draws have a volume. Source: SPEC G2.
     """
     volumes = per_dimension_gaussian_volumes(stds, n, generator)
+    if len(volumes) < 2:
+        raise ValueError("Gaussian points of these stds span no volume")
     squares = volumes.square()
     excess = squares - 5 / math.factorial(PENTACHORON) * _elementary_symmetric(stds.square())
     slope = torch.cov(torch.stack([volumes, squares]))[0, 1] / squares.var()

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 
+from fixtures.errors import CheckpointError
 from fixtures.model import Model
 from geometry.estimate import Sampling
 from invariants import quantities
@@ -110,3 +111,9 @@ def test_few_draws_still_give_numbers(tmp_path: Path, claim: str, samples: int) 
     named = (*finding.controls, *finding.related)
     for estimate in (finding.estimate, *(one.estimate for one in named)):
         assert torch.isfinite(torch.tensor([estimate.value, estimate.low, estimate.high])).all()
+
+
+@pytest.mark.parametrize("claim", OF_TABLES)
+def test_a_table_of_one_row_is_an_error_that_names_it(tmp_path: Path, claim: str) -> None:
+    with pytest.raises(CheckpointError, match=r"word_embeddings.weight \[1, 8\]: "):
+        measured(claim, model_of(tmp_path, gaussian(1, 8)))

@@ -12,6 +12,7 @@ from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities.table import (
     TokenTable,
+    naming_the_table,
     rows_of,
     stored_table,
     token_table,
@@ -30,7 +31,8 @@ def embedding_participation_ratio(model: Model, sampling: Sampling) -> Finding:
     """
     table = token_table(model)
     count, width = table.rows.shape
-    spectrum = embedding.covariance_spectrum(table.rows)
+    with naming_the_table(model):
+        spectrum = embedding.covariance_spectrum(table.rows)
     whole = exact(spectrum.participation_ratio)
     if model.id in _OF_SAMPLED_ROWS:
         count = min(count, _SAMPLED_ROWS)
@@ -70,7 +72,8 @@ def embedding_participation_ratio(model: Model, sampling: Sampling) -> Finding:
 def mean_pairwise_cosine(model: Model, sampling: Sampling) -> Finding:
     """Mean cosine over all pairs of rows: the value that 5,000 sampled rows estimate."""
     table = token_table(model)
-    summary = pairs.cosine_summary(table.rows, sampling)
+    with naming_the_table(model):
+        summary = pairs.cosine_summary(table.rows, sampling)
     marks = {
         f"{share:.0%} percentile": exact(value) for share, value in summary.percentiles.items()
     }
@@ -167,7 +170,8 @@ def embedding_norm(model: Model, sampling: Sampling) -> Finding:
     """CV of the row norms, which alone can put the pentachoron CV into its band."""
     table = token_table(model)
     summary = embedding.norm_summary(table.rows)
-    distances = pairs.distance_summary(table.rows, sampling)
+    with naming_the_table(model):
+        distances = pairs.distance_summary(table.rows, sampling)
     width = table.rows.shape[1]
     return Finding(
         estimate=exact(summary.std / summary.mean),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -86,12 +87,20 @@ def rows_of(model: Model, table: Tensor, rows: list[int]) -> Tensor:
     return table[torch.tensor(rows, device=table.device)]
 
 
-def at_fault(model: Model, error: ValueError) -> CheckpointError:
-    """An error of the table's values, with the file and the tensor they lie in."""
-    weight = model.layout.token_embedding
-    assert weight is not None
-    file = model.checkpoint.tensors[weight.tensor].file
-    return CheckpointError(f"{file}: {weight.tensor} {list(weight.shape)}: {error}")
+@contextmanager
+def naming_the_table(model: Model) -> Iterator[None]:
+    """What is wrong with a table's shape or values becomes an error that says where it lies.
+
+    Raises CheckpointError, naming file and tensor, for a ValueError inside.
+    """
+    try:
+        yield
+    except ValueError as error:
+        weight = model.layout.token_embedding
+        assert weight is not None
+        file = model.checkpoint.tensors[weight.tensor].file
+        where = f"{file}: {weight.tensor} {list(weight.shape)}"
+        raise CheckpointError(f"{where}: {error}") from error
 
 
 def _told_apart(rows: Tensor, words: Vocabulary) -> TokenTable:

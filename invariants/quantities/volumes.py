@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from fixtures.model import Model
 from geometry import controls, embedding, estimate, simplex
 from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named
-from invariants.quantities.table import at_fault, token_table
+from invariants.quantities.table import naming_the_table, token_table
 
 _FEWEST = 1_000  # the source's own sample, however few draws are asked for
 _RELATED = 50_000
@@ -21,10 +20,11 @@ _CONTROL_NUMBERS = 20_000_000  # that a control draws at most, whatever the widt
 def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
     """CV of pentachoron volumes over the rows of the table, with both halves of its cause."""
     table = token_table(model)
-    volumes = _volumes(model, table.rows, sampling)
     modest = _modest(sampling)
-    directions = simplex.volume_statistics(table.rows, modest, unit=True).cv
-    norms = _norm_matched(table.rows, modest)
+    with naming_the_table(model):
+        volumes = simplex.volume_statistics(table.rows, sampling.at_least(_FEWEST))
+        directions = simplex.volume_statistics(table.rows, modest, unit=True).cv
+        norms = _norm_matched(table.rows, modest)
     dropped = f"{volumes.dropped} simplices with V² ≤ 0 dropped"
     return Finding(
         estimate=volumes.cv,
@@ -55,11 +55,12 @@ def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
     """Mean pentachoron volume over that of Gaussian points with each dimension's own std."""
     table = token_table(model)
     modest = _modest(sampling)
-    own, overall = _gaussian_means(table.rows, modest)
-    edges = tuple(edge * own.value for edge in sampling.edges)
-    scaled = dataclasses.replace(sampling, edges=edges)
-    mean = _volumes(model, table.rows, scaled, edges_of="mean").mean
-    matched = estimate.mean(_norm_matched(table.rows, modest))
+    with naming_the_table(model):
+        own, overall = _gaussian_means(table.rows, modest)
+        edges = tuple(edge * own.value for edge in sampling.edges)
+        scaled = dataclasses.replace(sampling, edges=edges).at_least(_FEWEST)
+        mean = simplex.volume_statistics(table.rows, scaled, edges_of="mean").mean
+        matched = estimate.mean(_norm_matched(table.rows, modest))
 
     def ratio_in_use(used: Tensor) -> Estimate:
         volumes = simplex.volume_statistics(used, modest).mean
@@ -95,15 +96,6 @@ def _gaussian_means(table: Tensor, sampling: Sampling) -> tuple[Estimate, Estima
     count = max(1_000, min(sampling.samples // 5, _CONTROL_NUMBERS // (5 * len(stds))))
     own = controls.per_dimension_gaussian_mean(stds, count, generator)
     return own, exact(controls.gaussian_pentachoron_mean(table.shape[1], overall))
-
-
-def _volumes(
-    model: Model, table: Tensor, sampling: Sampling, edges_of: Literal["cv", "mean"] = "cv"
-) -> simplex.VolumeStatistics:
-    try:
-        return simplex.volume_statistics(table, sampling.at_least(_FEWEST), edges_of=edges_of)
-    except ValueError as error:
-        raise at_fault(model, error) from error
 
 
 def _norm_matched(table: Tensor, sampling: Sampling) -> Tensor:
