@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         position,
         projection,
         relations,
+        spectra,
         terrain,
+        volumes,
         weights,
     )
 
@@ -34,7 +36,9 @@ __all__ = [
     "position",
     "projection",
     "relations",
+    "spectra",
     "terrain",
+    "volumes",
     "weights",
 ]
 

@@ -21,7 +21,7 @@ def manifest(model: Model, sampling: Sampling) -> Finding:
     """
     del sampling
     account, survey = model.account, model.survey
-    parts = {
+    parts: dict[str, float] = {
         kind: account.numel(kind) / account.parameters
         for kind in dict.fromkeys(entry.kind for entry in account.entries)
     }
@@ -100,9 +100,9 @@ def _apart(model: Model, head: Weight, table: Tensor) -> Finding:
         file = model.checkpoint.tensors[head.tensor].file
         raise CheckpointError(f"{file}: {head.tensor} holds NaN or infinite entries")
     both = min(len(rows), len(table))
-    notes = (f"head {list(rows.shape)}, embedding {list(table.shape)}",)
+    notes = [f"head {list(rows.shape)}, embedding {list(table.shape)}"]
     if len(rows) != len(table):
-        notes += (f"their first {both} rows are compared",)
+        notes.append(f"their first {both} rows are compared")
     table, rows = table[:both], rows[:both]
     cosines = embedding.row_cosines(table, rows)
     sizes = [_frobenius(table), _frobenius(rows), embedding.distance(table, rows)]
@@ -117,7 +117,7 @@ def _apart(model: Model, head: Weight, table: Tensor) -> Finding:
             Named("difference", exact(sizes[2]), "Frobenius norm of it"),
             Named("relative difference", exact(sizes[2] / sizes[0]), "over the embedding's norm"),
         ),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
