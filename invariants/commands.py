@@ -131,6 +131,7 @@ def _comparison_lines(found: Comparison) -> list[str]:
     add("pentachora: mapped / native volume", *(side.volume_ratio for side in sides))
     add("pentachora: CV mapped", *(side.cv_mapped for side in sides))
     add("pentachora: CV native", *(side.cv_native for side in sides))
+    add("pentachora: dropped, V² ≤ 0", *(float(side.dropped) for side in sides))
     add("residual: unexplained share", *(side.unexplained for side in sides))
     add("  best common scale", *(side.scale for side in sides))
     add("  unexplained after it", *(side.unexplained_scaled for side in sides))
