@@ -12,7 +12,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from fixtures.tests import tiny_models
-from reports.results import Measurement, read_results
+from reports.files import read_results
+from reports.results import Measurement
 
 ROOT = Path(__file__).parent.parent
 # Nothing of the surrounding run may reach the inner one.
@@ -22,15 +23,20 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_
 QUICK = ("--samples", 5000, "--twins", 0)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *map(str, arguments)]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
 def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
     return run("pytest", "invariants", "-p", "no:cacheprovider", *QUICK, *arguments)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout.rstrip().splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,7 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def numbers(file: Path) -> dict[str, object]:
     def kept(m: Measurement) -> object:
-        return m.verdict, m.value, m.twin, m.controls, m.related, dict(m.parts), m.notes
+        return m.verdict, m.value, m.random, m.controls, m.related, dict(m.parts), m.notes
 
     return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
 
@@ -58,7 +64,7 @@ def test_both_front_ends_give_the_same_numbers(tmp_path: Path, t5: Path) -> None
     twinned = ("--samples", 5000, "--twins", 2)
     first = claims("--model", f"mine={t5}", "-q", *twinned, "--results", tmp_path / "pytest.json")
     assert first.returncode == 0, first.stdout
-    assert first.stdout.rstrip().endswith("1 of 1 models measured")
+    assert last_line(first).startswith("1 of 1 models measured")
     plain = run("invariants", f"mine={t5}", *twinned, "--results", tmp_path / "plain.json")
     assert plain.returncode == 0, plain.stderr
     assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
@@ -91,7 +97,7 @@ def test_a_broken_model_is_an_error_and_the_others_go_on(tmp_path: Path, bert: P
     results = read_results(data)
     assert {m.verdict for m in results.of("bad")} == {"error"}
     assert results.measured_models() == ["good"]
-    assert done.stdout.rstrip().endswith("1 of 2 models measured, 1 without a value: bad")
+    assert last_line(done).startswith("1 of 2 models measured, 1 without a value: bad")
 
 
 def test_unavailable_models_are_skipped_unless_required(tmp_path: Path) -> None:
@@ -133,6 +139,112 @@ def test_gate_from_the_command_line(tmp_path: Path, t5: Path) -> None:
     compared = run("reports", "compare", file, tmp_path / "new.json")
     assert compared.returncode == 1
     assert "regressed  v_sparsity [mine]" in compared.stdout
+    assert ", 1 regressed, 0 new, 0 vanished, 0 not comparable" in last_line(compared)
+    assert ", 1 regressed, 0 new, 0 vanished, 0 not comparable" in last_line(moved)
+
+
+def test_a_gate_that_compares_nothing_fails(tmp_path: Path, bert: Path) -> None:
+    """Another id, another definition: green would say that nothing moved."""
+    file, data = tmp_path / "baseline.json", tmp_path / "new.json"
+    one = ("-k", "layernorm_scale or dead_neurons")
+    base = ("--baseline", file)
+    assert claims("--model", f"old={bert}", *base, "--update-baseline", *one).returncode == 0
+    renamed = claims("--model", f"mine={bert}", *base, *one, "--results", data)
+    assert renamed.returncode == 1
+    assert "--baseline: nothing of mine was compared: the baseline holds none of 2" in (
+        renamed.stdout
+    )
+    assert last_line(renamed).endswith(
+        "2 new, 0 vanished, 0 not comparable: 2 of 2 values were not compared"
+    )
+    compared = run("reports", "compare", file, data)
+    assert compared.returncode == 1
+    assert "old is gone: the new file has no value of it" in compared.stdout
+    assert "2 vanished" in last_line(compared)
+
+    edit(file, version=99)  # of one of the two claims
+    half = ("--model", f"old={bert}", *base, *one)
+    partly = claims(*half)
+    assert partly.returncode == 0
+    assert last_line(partly).endswith(
+        "baseline: 1 steady, 0 regressed, 0 new, 0 vanished, 1 not comparable:"
+        " 1 of 2 values were not compared"
+    )
+    required = claims(*half, "--require-baseline")
+    assert required.returncode == 1
+    assert "--require-baseline: " in required.stdout
+    assert "was not compared: baseline: version 99" in required.stdout
+    taken = claims("--model", f"mine={bert}", *base, *one, "--update-baseline-new-only")
+    assert taken.returncode == 0, taken.stdout
+
+
+def test_a_model_of_the_baseline_that_the_run_lacks_is_named(tmp_path: Path, bert: Path) -> None:
+    file = tmp_path / "baseline.json"
+    claims("--model", f"mine={bert}", "--baseline", file, "--update-baseline", "-k", "q_sparsity")
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["measurements"] += [{**m, "model": "other"} for m in content["measurements"]]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    content["measurements"][0]["claim"] = "given_up"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    done = claims("--model", f"mine={bert}", "--baseline", file)
+    assert last_line(done).endswith("; in the baseline, but not measured: other")
+    assert "vanished: given_up [mine]: in the baseline, but nothing in this run" in done.stdout
+    assert done.returncode == 1
+
+
+def edit(file: Path, **fields: object) -> None:
+    """Change the first measurement of a results file."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["measurements"][0].update(fields)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("[" * 100_000, "nested too deep"),
+        ('{"schema": 2, "measurements": [{"model": 1}]}', "claim is missing"),
+        ('{"schema": 1, "measurements": []}', "measure again with this version"),
+    ],
+)
+def test_a_hostile_file_is_refused_in_one_line(tmp_path: Path, text: str, cause: str) -> None:
+    file = tmp_path / "hostile.json"
+    file.write_text(text)
+    gated = run("pytest", "invariants", "--collect-only", "-q", "--baseline", file)
+    assert gated.returncode == 4
+    for done in (gated, run("reports", "compare", file, file), run("reports", "render", file)):
+        assert cause in done.stderr
+        assert str(file) in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "INTERNALERROR" not in done.stdout + done.stderr
+
+
+OWN_TESTS = """
+def test_mine(model):
+    assert model.id == "other"
+
+def test_drawn(model, sampling):
+    assert sampling.samples == 5000
+
+def test_judged(measure):
+    measure(None)
+"""
+
+
+def test_a_test_of_ones_own_is_an_ordinary_test(tmp_path: Path, bert: Path) -> None:
+    """It is named for no claim; that ended the run with an internal error."""
+    room = tmp_path / "invariants"
+    room.mkdir()
+    (room / "test_own.py").write_text(OWN_TESTS)
+    plugins = ("fixtures.plugin", "reports.plugin", "invariants.conftest", "no:cacheprovider")
+    options = ("--rootdir", tmp_path, "--model", f"mine={bert}", "--results", tmp_path / "r.json")
+    done = run("pytest", room, *(f"-p{name}" for name in plugins), *options, *QUICK, folder=room)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert "assert 'mine' == 'other'" in done.stdout
+    assert "named for no claim" in done.stdout
+    assert "2 failed, 1 passed" in done.stdout
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Path) -> None:
@@ -155,13 +267,15 @@ def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Pat
         (["--models", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["--device", "tpu"], "use auto, cpu, cuda"),
         (["--claims", "some"], "invalid choice"),
-        (["--samples", "1"], "--samples"),
-        (["--seed", "-1"], "--seed"),
+        (["--samples", "0"], "--samples: must be a whole number of at least 2: 0"),
+        (["--seed", "-1"], "--seed: must be a whole number of at least 0: -1"),
+        (["--twins", "few"], "--twins: must be a whole number of at least 0: few"),
         (["--tolerance", "pentachoron=1"], "no such claim"),
         (["--tolerance", "q_sparsity=x"], "use CLAIM=NUMBER"),
         (["--tolerance", "q_sparsity=nan"], "finite"),
         (["--update-baseline"], "needs --baseline"),
         (["--require-models", "t5_larg"], "not part of this run: t5_larg"),
+        (["--require-baseline"], "--require-baseline needs --baseline"),
         (["--report", "."], "is a folder"),
     ],
 )
@@ -169,6 +283,26 @@ def test_wrong_options_are_usage_errors(options: list[str], message: str) -> Non
     done = run("pytest", "invariants", "--collect-only", "-q", *options)
     assert done.returncode == 4
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("invariants minilm_l6 --device gpu", "--device: use auto, cpu, cuda or cuda:N, not gpu"),
+        ("invariants minilm_l6 --samples 0", "--samples: must be a whole number of at least 2: 0"),
+        ("invariants minilm_l6 --twins -1", "--twins: must be a whole number of at least 0: -1"),
+        ("invariants minilm_l6 --seed 1.5", "--seed: must be a whole number of at least 0: 1.5"),
+        ("invariants minilm_l6 --results .", "--results: .: is a folder"),
+        ("invariants minilm_l7", "did you mean minilm_l6"),
+        ("reports render nowhere.json -o .", "-o/--output: .: is a folder"),
+        ("reports render nowhere.json", "nowhere.json: not a readable results file"),
+    ],
+)
+def test_wrong_options_of_the_modules_are_named_in_one_line(command: str, message: str) -> None:
+    done = run(*command.split())
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_collecting_imports_nothing_heavy() -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fixtures.errors import CheckpointError
+from fixtures.model import Model
 from fixtures.registry import ModelEntry, select_models
 from fixtures.sources import LocalSource
 from fixtures.tests import tiny_models
+from geometry.estimate import exact
 from invariants.__main__ import measure_model
-from invariants.claims import load_claims
-from invariants.verdicts import Settings, failure_line
-from reports.results import Measurement, Results, latest
+from invariants.claims import Claim, load_claims
+from invariants.finding import Finding, Named
+from invariants.verdicts import Settings, evaluate, failure_line, judge
+from reports.files import read_results, write_results
+from reports.results import Measurement, Results, Tolerance, Value, latest
 
 CLAIMS = load_claims()
 QUICK = Settings(samples=20_000, twins=0)
@@ -27,6 +34,14 @@ def measure(entry: ModelEntry, settings: Settings = QUICK, *claims: str) -> dict
     """All claims, or those named."""
     chosen = {name: CLAIMS[name] for name in claims or CLAIMS}
     return {m.claim: m for m in measure_model(entry, chosen, settings)}
+
+
+def apart(cell: Measurement) -> bool:
+    """Whether the value's interval shares no point with that of random weights."""
+    assert cell.value is not None
+    assert cell.random is not None
+    own, random = cell.value, cell.random.value
+    return own.high < random.low or random.high < own.low
 
 
 def local(folder: Path, name: str = "mine") -> ModelEntry:
@@ -70,10 +85,11 @@ def test_a_trained_model_is_told_from_random_where_it_can_be(
         applicable = claim not in not_of_an_encoder
         assert cell.verdict != "error"
         assert cell.is_measured == applicable, cell
-    assert minilm["pentachoron_cv"].discriminates
-    assert minilm["embedding_participation_ratio"].discriminates
+    assert apart(minilm["pentachoron_cv"])
+    assert apart(minilm["embedding_participation_ratio"])
     assert minilm["cross_layer_correlation"].verdict == "holds"
-    assert minilm["cross_layer_correlation"].discriminates is False
+    assert minilm["cross_layer_correlation"].standing == "holds, random too"
+    assert not apart(minilm["cross_layer_correlation"])
     assert "Sylvester" in minilm["head_signed_mass"].notes[0]
     checkpoint = minilm["q_sparsity"].provenance.checkpoint
     assert checkpoint == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -98,10 +114,11 @@ def test_random_models_show_what_the_nulls_predict(tmp_path: Path, family: str) 
         "layernorm_scale",
     ]
     for claim in shown_by_random_weights:
-        assert found[claim].discriminates is False, (claim, found[claim].value)
+        assert not apart(found[claim]), (claim, found[claim].value)
+        assert found[claim].standing not in {"holds, random does not", "outside, random inside"}
     if family == "t5":
-        assert found["cross_attention_qk_balance"].discriminates is False
-        assert found["decoder_position_crystallization"].discriminates is False
+        assert not apart(found["cross_attention_qk_balance"])
+        assert not apart(found["decoder_position_crystallization"])
     cv, null = found["pentachoron_cv"].value, found["pentachoron_cv"].controls[0].value
     assert cv is not None
     # BERT's padding row is zero: it moves the CV of a small table by more than its interval.
@@ -117,10 +134,12 @@ def test_training_is_told_from_its_own_random_beginning() -> None:
         *("modulator_alpha_001", "modulator_alpha_050", "modulator_best_result"),
         "phase_boundary",
     }
-    assert {name for name, cell in found.items() if cell.twin is None} == of_trained_models
-    assert found["pentachoron_cv"].tells_trained
-    assert found["embedding_participation_ratio"].tells_trained
-    assert found["cross_layer_correlation"].tells_trained is False
+    untwinned = {n for n, m in found.items() if not m.random or m.random.name != "random twins"}
+    assert untwinned == of_trained_models
+    assert apart(found["pentachoron_cv"])
+    assert apart(found["embedding_participation_ratio"])
+    assert not apart(found["cross_layer_correlation"])
+    assert found["cross_layer_correlation"].standing == "holds, random too"
 
 
 def test_claims_fail_only_for_models_they_are_stated_for(tmp_path: Path) -> None:
@@ -225,3 +244,108 @@ def test_empty_baseline_makes_everything_new(tmp_path: Path) -> None:
     tiny_models.save_bert(tmp_path)
     found = measure(local(tmp_path), dataclasses.replace(QUICK, baseline=Results(())))
     assert {m.change for m in found.values() if m.is_measured} == {"new"}
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    folder = tmp_path_factory.mktemp("bert")
+    tiny_models.save_bert(folder)
+    model = Model("mine", folder)
+    yield model
+    model.release()
+
+
+EVERY_PART = Claim(
+    "dead_neurons", 1, "A", "Is.", "S1", Tolerance(reason="why"), (0.4, 0.6), "why", "every part"
+)
+
+
+def judged(finding: Finding, model: Model, claim: Claim = EVERY_PART, **fields: Any) -> Measurement:
+    return judge(claim, model, finding, Settings(**{"twins": 0, "universal": True, **fields}), 0.0)
+
+
+def test_a_claim_about_every_part_is_judged_by_the_worst(bert: Model) -> None:
+    """Layers at 0.5 and 0.7 have a mean inside the band, and one of them is not."""
+    finding = Finding(exact(0.6), "", parts={"layer 0": 0.5, "layer 1": 0.7}, part_noise=0.01)
+    cell = judged(finding, bert)
+    assert (cell.verdict, cell.worst_part) == ("violated", "layer 1")
+    assert cell.value == Value(0.7, 0.69, 0.71, 0, "worst of 2 parts")
+    assert cell.related[0].value.value == 0.6
+    assert judged(dataclasses.replace(finding, parts={"layer 0": 0.5}), bert).verdict == "holds"
+    assert judged(finding, bert, dataclasses.replace(EVERY_PART, of="value")).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("finding", "message"),
+    [
+        (Finding(exact(0.5), "", parts={"a": 0.5, "b": math.nan}), "the value is not a number (b)"),
+        (Finding(exact(0.5), "", parts={"a": 0.5, "b": math.inf}), "the value is not a number (b)"),
+    ],
+)
+def test_a_part_that_is_no_number_is_the_worst(bert: Model, finding: Finding, message: str) -> None:
+    cell = judged(finding, bert)
+    assert (cell.verdict, cell.value, cell.message) == ("error", None, message)
+    assert failure_line(cell) == f"dead_neurons [mine]: {message}"
+
+
+def test_what_stands_beside_a_value_may_be_no_number(bert: Model) -> None:
+    """A NaN among the related values lost results, page and baseline of every model."""
+    beside = Named("cosine over two draws", exact(math.nan), "")
+    finding = Finding(exact(0.5), "", (beside,), (beside,), {"a": 0.5})
+    cell = judged(finding, bert)
+    assert (cell.verdict, cell.controls, cell.related[1:], cell.random) == ("holds", (), (), None)
+    assert "control cosine over two draws is not a number" in cell.notes
+    lost = judged(
+        Finding(exact(math.nan), "", parts={}), bert, dataclasses.replace(EVERY_PART, of="value")
+    )
+    assert (lost.verdict, lost.message, lost.notes) == ("error", "the value is not a number", ())
+
+
+class Untwinned(Model):
+    """A model whose twins cannot be made."""
+
+    def twins(self, count: int) -> list[Model]:
+        raise CheckpointError("config.json: architecture Mine is not one of transformers")
+
+
+class Unmeasurable(Model):
+    """A model whose twins can be made, and not measured."""
+
+    def twins(self, count: int) -> list[Model]:
+        return [_Headless(self.id, self.checkpoint.location, is_twin=True)] * count
+
+
+class _Headless(Model):
+    @property
+    def survey(self) -> Any:
+        raise CheckpointError("config.json: no count of heads")
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [(Untwinned, "architecture Mine is not one of"), (Unmeasurable, "no count of heads")],
+)
+def test_twins_that_fail_cost_the_comparison_alone(
+    bert: Model, kind: type[Model], why: str
+) -> None:
+    model = kind("mine", bert.checkpoint.location)
+    for claim in ("q_sparsity", "cross_layer_correlation"):
+        cell = evaluate(CLAIMS[claim], model, Settings(twins=2))
+        assert cell.verdict in {"measured", "holds"}
+        assert cell.random == cell.controls[0]
+        assert [note for note in cell.notes if note.startswith("no random twins: ")] == [
+            f"no random twins: config.json: {note}"
+            for note in ("architecture Mine is not one of transformers", "no count of heads")
+            if why in note
+        ]
+    model.release()
+
+
+@pytest.mark.parametrize("samples", [2, 1000])
+def test_any_number_of_samples_gives_results_that_can_be_written(
+    tmp_path: Path, minilm_copy: Path, samples: int
+) -> None:
+    cells = measure(local(minilm_copy), Settings(samples=samples, twins=0))
+    results = latest(cells.values())
+    write_results(results, tmp_path / "r.json")
+    assert read_results(tmp_path / "r.json") == results

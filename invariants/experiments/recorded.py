@@ -22,7 +22,7 @@ from geometry.estimate import Sampling
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
 from invariants.experiments import modulation as experiment
 from invariants.experiments.modulation import CONSTANT, Learned, Relations
-from reports.results import write_atomically
+from reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
 ALPHAS = tuple(sorted({0.0, 0.01, CONSTANT, *(round(0.025 * i, 3) for i in range(1, 21))}))
