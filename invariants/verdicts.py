@@ -128,7 +128,7 @@ def _random(
 def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[float], str]:
     """What is judged, for every twin it can be measured on, and why the last of the others failed.
 
-    A twin that cannot be made or measured costs the comparison, never the model's own value.
+    A twin that cannot be measured costs the comparison, never the model's own value.
     """
     from geometry.estimate import Sampling
 
@@ -136,11 +136,7 @@ def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[fl
     sampling, band = Sampling(settings.seed, samples, samples), claim.band_for(model.id)
     draws: list[float] = []
     why = ""
-    try:
-        twins = model.twins(settings.twins)
-    except InputError as error:
-        return [], str(error)
-    for twin in twins:
+    for twin in model.twins(settings.twins):
         try:
             draw = _judged(claim, quantity(claim.id)(twin, sampling), band)[0].value
         except (InputError, NotApplicableError) as error:
@@ -246,6 +242,9 @@ def _provenance(model: Model, seed: int, seconds: float) -> Provenance:
         bytes=footprint.bytes,
         peak_host_bytes=footprint.peak_host_bytes,
         peak_device_bytes=footprint.peak_device_bytes,
+        parameters=model.account.parameters,
+        measured_parameters=model.account.measured,
+        remarks=model.remarks,
         versions=_versions(),
     )
 
