@@ -1,4 +1,4 @@
-"""The experiments as commands: python -m invariants modulate, talk, compare."""
+"""The experiments as commands: python -m invariants modulate, talk, compare, docs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ from fixtures.errors import InputError, UnavailableError
 from fixtures.model import Model, open_model, resolve_device
 from fixtures.registry import select_models
 from geometry.estimate import Sampling
-from invariants.experiments import modulation as experiment
+from geometry.modulation.lerp import Health
+from invariants import documents
 from invariants.experiments import projection, recorded
+from invariants.experiments.modulation.generation import talk as say
+from invariants.experiments.modulation.learning import LearnedField, learn_field
+from invariants.experiments.modulation.measured import Relations, measure
+from invariants.experiments.modulation.overlay import (
+    Form,
+    Overlay,
+    encode_at,
+    in_form,
+    overlay_of,
+)
 from invariants.experiments.projection import Comparison
 from invariants.finding import NotApplicableError
+from reports.files import write_atomically
+
+_FORMS: dict[Form, str] = {"normal": "", "zero": "zero rows", "dealt": "words dealt"}
 
 
 def modulate(arguments: list[str]) -> None:
@@ -28,36 +42,62 @@ def modulate(arguments: list[str]) -> None:
         action="store_true",
         help="run the full sweep and the trainings, for the report; minutes on a GPU",
     )
+    parser.add_argument(
+        "--field", action="store_true", help="train a field modulator, and print what it became"
+    )
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
     model, laid = _laid(options.model, options.device)
     if options.record:
         print(f"recorded: {recorded.record(model)}")
         return
-    original = laid.words.encoder[laid.anchors]
-    static = laid.words.static[laid.anchors]
     print(f"anchors {len(laid.anchors)} of {len(laid.words)} matched words")
     print(f"reconstruction of Wu–Palmer similarity {laid.reconstruction:.4f}")
     print(f"alignment {laid.alignment:.4f}, rows shuffled {laid.alignment_null:.4f}")
-    print(f"{'':<18} Pearson Spearman gradient     CV preservation")
-    _print_relations("static", experiment.measure(laid, static, original))
-    _print_relations("original", experiment.measure(laid, original, original))
-    null = experiment.shuffled(laid, Sampling())
+    _print_health(laid.modulator.health())
+    print(f"{'':<18} Pearson Spearman gradient     CV preservation dropped")
+    _print_relations("static", measure(laid.words, laid.probe, laid.words.static))
+    _print_relations("original", measure(laid.words, laid.probe, laid.words.encoder))
+    if options.field:
+        _print_field(learn_field(model, laid))
+        return
+    forms = {form: in_form(laid, form, Sampling()) for form in _FORMS}
     for alpha in options.alpha:
-        for name, overlay in ((f"α = {alpha:g}", laid), ("  tokens shuffled", null)):
-            encoded = experiment.encode_at(model, overlay, alpha)
-            _print_relations(name, experiment.measure(laid, encoded, original))
+        for form, formed in forms.items():
+            rows = encode_at(model, formed, alpha)
+            name = f"α = {alpha:g}" if form == "normal" else f"  {_FORMS[form]}"
+            _print_relations(name, measure(laid.words, laid.probe, rows))
 
 
-def _print_relations(name: str, found: experiment.Relations) -> None:
+def _print_health(health: Health) -> None:
+    print(
+        f"embeddings: cosine {health.cosine_mean:.4f} ± {health.cosine_std:.4f}, norm"
+        f" {health.norm_mean:.3f} ± {health.norm_std:.3f}, participation"
+        f" {health.participation_ratio:.3f} of the dimensions"
+    )
+
+
+def _print_relations(name: str, found: Relations) -> None:
     numbers = f"{found.pearson:7.4f} {found.spearman:8.4f} {found.gradient:8.4f} {found.cv:6.4f}"
-    print(f"{name:<18} {numbers} {found.preservation:12.4f}")
+    print(f"{name:<18} {numbers} {found.preservation:12.4f} {found.dropped:7}")
 
 
-def _laid(option: str, device: str) -> tuple[Model, experiment.Overlay]:
+def _print_field(found: LearnedField) -> None:
+    _print_relations("field, trained", found.trained)
+    health, history = found.modulator.health(), found.history
+    print("share of simplices that span a volume", *(f"{share:.3f}" for share in health.validity))
+    for layer, alphas in enumerate(health.alpha):
+        print(f"α, layer {layer}:", *(f"{alpha:.4f}" for alpha in alphas))
+    print("CV at the checks", *(f"{cv:.4f}" for cv in history.cv))
+    print("held-out loss by epoch", *(f"{loss:.4f}" for loss in history.held_out))
+    if history.stopped is not None:
+        print(f"stopped early at step {history.stopped}: five checks out of 0.21 ± 0.05")
+
+
+def _laid(option: str, device: str) -> tuple[Model, Overlay]:
     """A model by --model's syntax, and WordNet's geometry laid over it."""
     model = _opened(option, device)
-    return model, experiment.overlay_of(model, Sampling())
+    return model, overlay_of(model, Sampling())
 
 
 def _opened(option: str, device: str) -> Model:
@@ -76,7 +116,7 @@ def talk(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     model, laid = _laid(options.model, options.device)
     for index, alpha in enumerate(options.alpha):
-        said = experiment.talk(model, laid, options.text, alpha)
+        said = say(model, laid, options.text, alpha)
         if index == 0:
             print(f"plain     {said.plain}")
         print(f"α = {alpha:<5g} {said.modulated}  ({said.differing} tokens differ)")
@@ -147,8 +187,23 @@ def _comparison_lines(found: Comparison) -> list[str]:
     return lines
 
 
+def docs(arguments: list[str]) -> None:
+    """Draw the tables of docs/ anew from what was recorded."""
+    parser = argparse.ArgumentParser(prog="python -m invariants docs", description=docs.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where stale")
+    options = parser.parse_args(arguments)
+    stale = documents.stale()
+    for file, text in stale.items():
+        if not options.check:
+            write_atomically(file, text)
+        print(f"{'stale' if options.check else 'drawn anew'}: {file}")
+    if options.check and stale:
+        raise SystemExit(1)
+
+
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
+    "docs": docs,
     "modulate": modulate,
     "talk": talk,
 }

@@ -32,7 +32,8 @@ class Finding:
     The first of `controls` is what random weights show where the model has no random twins.
     `design` names definition and sampling, so that only like is compared with like; never counts
     that a grown vocabulary changes. `parts` are values by layer, role or seed; `part_noise` is the
-    95 % half-width that drawing leaves in each, 0 where they are exact.
+    95 % half-width that drawing leaves in each, 0 where they are exact. Where it is not
+    `in_source_design` (too short a training), the claim is measured and not asserted.
     """
 
     estimate: Estimate
@@ -41,5 +42,6 @@ class Finding:
     related: tuple[Named, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
     part_noise: float = 0.0
+    in_source_design: bool = True
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()

@@ -56,7 +56,9 @@ def judge(
     """The Measurement of a quantity: verdict on the claim, against random, and on the change."""
     band = claim.band_for(model.id)
     value, worst = _judged(claim, finding, band)
-    asserted = claim.asserted_for(model.id, universal=settings.universal)
+    asserted = finding.in_source_design and claim.asserted_for(
+        model.id, universal=settings.universal
+    )
     margin = None if band is None else _margin(value.value, band)
     verdict: Verdict = "measured"
     if asserted and margin is not None:

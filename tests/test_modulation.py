@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures.model import Model
 from fixtures.registry import select_models
 from fixtures.wordnet import WordNetMissingError
-from geometry.estimate import Sampling
+from geometry.estimate import Sampling, exact
 from geometry.modulation.training import TrainingSettings
 from invariants.__main__ import main
-from invariants.experiments import modulation
-from invariants.experiments.modulation import Overlay
+from invariants.claims import load_claims
+from invariants.experiments.modulation import generation, overlay
+from invariants.experiments.modulation.generation import Text, incoherence
+from invariants.experiments.modulation.learning import Recipe, learn, learn_field, lemmas
+from invariants.experiments.modulation.measured import measure, volume_cv
+from invariants.experiments.modulation.overlay import Overlay, in_form, overlay_of
+from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
+from invariants.finding import Finding
+from invariants.quantities import modulation as quantities
+from invariants.verdicts import Settings, judge
+from reports import baseline
 
 FEW = Sampling(samples=10_000)
 
@@ -26,66 +40,217 @@ def t5_tiny() -> Model:
 @pytest.fixture(scope="module")
 def laid(t5_tiny: Model) -> Overlay:
     try:
-        return modulation.overlay_of(t5_tiny, FEW)
+        return overlay_of(t5_tiny, FEW)
     except WordNetMissingError as error:
         pytest.skip(str(error))
 
 
+def norms(laid: Overlay) -> torch.Tensor:
+    found: torch.Tensor = torch.linalg.vector_norm(laid.modulator.geometric.detach(), dim=1)
+    return found
+
+
+def unmatched(laid: Overlay) -> torch.Tensor:
+    apart = torch.ones(len(laid.modulator.geometric), dtype=torch.bool)
+    apart[laid.tokens] = False
+    return apart
+
+
 def test_the_overlay_carries_wordnets_geometry(t5_tiny: Model, laid: Overlay) -> None:
-    assert modulation.overlay_of(t5_tiny, FEW) is laid
+    assert overlay_of(t5_tiny, FEW) is laid
     assert laid.reconstruction > 0.8
     assert laid.alignment > laid.alignment_null + 0.1
-    norms = torch.linalg.vector_norm(laid.modulator.geometric, dim=1)
-    assert int((norms > 0.999).sum()) == len(laid.words)
-    assert int((norms == 0).sum()) == len(norms) - len(laid.words)
+    assert (norms(laid)[laid.tokens] - 1).abs().max() < 1e-5
     mixed = laid.modulator.geometric @ laid.modulator.projection.mT
-    own = torch.linalg.vector_norm(mixed[norms > 0], dim=1)
+    own = torch.linalg.vector_norm(mixed[laid.tokens], dim=1)
     encoder = torch.linalg.vector_norm(laid.words.encoder[laid.anchors], dim=1).mean()
     torch.testing.assert_close(own, torch.full_like(own, 0.1 * encoder), rtol=1e-4, atol=0)
+
+
+def test_tokens_of_no_word_bring_normal_rows_or_none(t5_tiny: Model, laid: Overlay) -> None:
+    rows = laid.modulator.geometric[unmatched(laid)]
+    assert rows.mean().item() == pytest.approx(0, abs=0.02)
+    assert rows.std().item() == pytest.approx(1, abs=0.02)
+    assert norms(laid)[unmatched(laid)].mean().item() == pytest.approx(8, rel=0.02)
+    again = overlay.overlay(t5_tiny, FEW)
+    assert torch.equal(again.modulator.geometric, laid.modulator.geometric)
+    zero = in_form(laid, "zero", FEW)
+    assert (norms(zero)[unmatched(laid)] == 0).all()
+    own, kept = (one.modulator.geometric[laid.tokens] for one in (laid, zero))
+    assert torch.equal(own, kept)
+
+
+def test_words_dealt_are_the_same_embeddings_on_other_words(laid: Overlay) -> None:
+    own, other = laid.modulator.geometric, in_form(laid, "dealt", FEW).modulator.geometric
+    assert not torch.equal(other, own)
+    torch.testing.assert_close(other.sum(0), own.sum(0), rtol=1e-4, atol=1e-3)
+    assert torch.equal(other[unmatched(laid)], own[unmatched(laid)])
 
 
 def test_alpha_zero_is_the_plain_encoder_and_more_changes_more(
     t5_tiny: Model, laid: Overlay
 ) -> None:
-    original = laid.words.encoder[laid.anchors]
-    plain = modulation.encode_at(t5_tiny, laid, 0.0)
-    torch.testing.assert_close(plain, original, rtol=1e-4, atol=1e-4)
-    found = modulation.sweep(t5_tiny, laid, (0.0, 0.01, 0.5), seeds=1)
-    kept = [found[alpha][0].preservation for alpha in (0.0, 0.01, 0.5)]
+    plain = overlay.encode_at(t5_tiny, laid, 0.0)
+    torch.testing.assert_close(plain, laid.words.encoder, rtol=1e-4, atol=1e-4)
+    settings = [Setting("normal", alpha, 0) for alpha in (0.0, LOW, HIGH)]
+    found = explore(t5_tiny, FEW, settings)
+    kept = [found.relation("preservation", alpha).item() for alpha in (0.0, LOW, HIGH)]
     assert kept[0] == pytest.approx(1.0)
     assert kept[0] > kept[1] > 0.99 > kept[2]
+    unchanged = [found.text("unchanged", alpha).item() for alpha in (0.0, LOW, HIGH)]
+    assert unchanged[0] == 1.0 > unchanged[1] > 0.8 > 0.2 > unchanged[2]
 
 
-def test_a_shuffled_overlay_is_the_same_embeddings_on_other_tokens(laid: Overlay) -> None:
-    other = modulation.shuffled(laid, FEW).modulator
-    own = laid.modulator.geometric
-    assert not torch.equal(other.geometric, own)
-    torch.testing.assert_close(other.geometric.sum(0), own.sum(0), rtol=1e-4, atol=1e-3)
-    assert torch.equal(other.projection, laid.modulator.projection)
+def test_preservation_and_cv_are_of_all_words_not_of_the_anchors(laid: Overlay) -> None:
+    few = dataclasses.replace(laid, anchors=laid.anchors[:300])
+    others = torch.ones(len(laid.words), dtype=torch.bool)
+    others[few.anchors] = False
+    rows = laid.words.encoder.clone()
+    rows[others] = -rows[others]
+    found = measure(laid.words, laid.probe, rows)
+    assert found.preservation == pytest.approx(1 - 2 * 700 / 1000)
+    assert laid.probe.simplices.max() == len(laid.words) - 1
+
+
+def test_simplices_without_volume_are_dropped_and_counted() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(40, 16, generator=generator)
+    rows[1] = rows[0]
+    sets = torch.stack([torch.randperm(40, generator=generator)[:5] for _ in range(400)])
+    flat = torch.tensor([[0, 1, 2, 3, 4]] * 10)
+    volumes = [volume_cv(rows, one) for one in (sets, torch.cat([sets, flat]))]
+    degenerate = int(((sets == 0).any(1) & (sets == 1).any(1)).sum())
+    assert [dropped for _, dropped in volumes] == [degenerate, degenerate + 10]
+    assert volumes[0][0] == volumes[1][0]
 
 
 def test_talking_with_alpha_zero_changes_nothing(t5_tiny: Model, laid: Overlay) -> None:
     prompt = "summarize: a small domestic animal that barks"
-    same = modulation.talk(t5_tiny, laid, prompt, 0.0)
+    same = generation.talk(t5_tiny, laid, prompt, 0.0)
     assert same.differing == 0
     assert same.plain == same.modulated != ""
 
 
-def test_coherence_is_the_share_of_texts_that_stay(t5_tiny: Model, laid: Overlay) -> None:
-    texts = laid.texts[:40]
-    assert modulation.coherence(t5_tiny, laid, 0.0, texts) == 1.0
-    assert modulation.coherence(t5_tiny, laid, 0.9, texts) < 0.5
-    (alone,) = modulation.generations(t5_tiny, texts[3:4])
-    assert modulation.generations(t5_tiny, texts)[3] == alone
+def test_texts_are_held_against_the_plain_ones(t5_tiny: Model, laid: Overlay) -> None:
+    prompts = generation.prompts_of(laid)
+    assert generation.text_at(t5_tiny, laid, 0.0).unchanged == 1.0
+    assert generation.text_at(t5_tiny, laid, 0.9).unchanged < 0.5
+    (alone,) = generation.generations(t5_tiny, prompts[3:4])
+    assert generation.plain_generations(t5_tiny, prompts)[3] == alone
+    found = generation.compared([[5, 6, 5, 6, 5], [], [7]], [[5, 6, 5, 6, 5], [8], [9]])
+    expected = Text(1 / 3, (0.4 + 0 + 1) / 3, 0.5 / 3)
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected))
+
+
+@given(st.floats(0.5, 1), st.floats(0, 0.3), st.floats(0, 1), st.floats(0, 0.5))
+def test_text_is_coherent_until_a_tenth_is_lost_or_repeated(
+    distinct: float, repetition: float, lost: float, more: float
+) -> None:
+    plain = Text(1.0, distinct, repetition)
+    assert incoherence(plain, plain) == 0
+    found = incoherence(Text(0.0, distinct * (1 - lost), repetition + more), plain)
+    assert found == pytest.approx(10 * max(lost, more), abs=1e-6)
+
+
+def test_babble_is_not_coherent() -> None:
+    plain = generation.compared([[1, 2, 3, 4]], [[1, 2, 3, 4]])
+    for babble in ([5, 6] * 8, [5] * 16, [5, 6, 7, 8] * 4, []):
+        assert incoherence(generation.compared([babble], [[1, 2, 3, 4]]), plain) > 1
+
+
+def test_lessons_teach_the_lemma_that_the_definition_was_matched_by(
+    t5_tiny: Model, laid: Overlay
+) -> None:
+    vocabulary = t5_tiny.vocabulary
+    assert vocabulary is not None
+    words = laid.words
+    first_lemmas = 0
+    for target, synset in zip(lemmas(t5_tiny, laid), words.synsets.tolist(), strict=True):
+        own = [lemma.replace("_", " ") for lemma in words.wordnet.lemmas[synset]]
+        assert target in vocabulary.encode_all(own)
+        first_lemmas += target == vocabulary.encode(own[0])
+    assert first_lemmas < 0.9 * len(words)
 
 
 def test_learning_moves_alpha_and_reports_before_and_after(t5_tiny: Model, laid: Overlay) -> None:
-    settings = TrainingSettings(epochs=1, batch=128)
-    found = modulation.learn(t5_tiny, laid, 0.1, settings=settings)
-    assert found.original.preservation == pytest.approx(1.0)
-    assert found.trained.preservation < 1
+    brief = TrainingSettings(epochs=1, batch=128)
+    found = learn(t5_tiny, laid, FEW, Recipe(0.1), settings=brief, count=300)
+    assert [one.preservation for one in found.original] == pytest.approx([1.0] * 5)
+    assert all(one.preservation < 1 for one in found.trained)
     assert found.history.alpha[0] == pytest.approx([0.1] * 4, abs=0.01)
     assert found.history.alpha[-1] != found.history.alpha[0]
+    assert not found.in_source_design
+    whole = dataclasses.replace(found, recipe=Recipe(), epochs=10, batch=32, lessons=found.words)
+    assert whole.in_source_design
+
+
+def test_a_field_modulator_learns_too(t5_tiny: Model, laid: Overlay) -> None:
+    brief = TrainingSettings(epochs=1, batch=64, check_every=2)
+    found = learn_field(t5_tiny, laid, brief, 300)
+    assert len(found.history.cv) == 2
+    assert all(0 < share <= 1 for share in found.modulator.health().validity)
+    assert found.trained.preservation < 1
+
+
+def test_a_claim_is_asserted_only_in_its_sources_design(t5_tiny: Model) -> None:
+    claim = load_claims()["modulator_best_result"]
+    stated = Model("t5_small", t5_tiny.checkpoint.folder)
+    finding = Finding(exact(9.0), "design", parts={"Pearson": 9.0})
+    whole = judge(claim, stated, finding, Settings(twins=0), 0.0)
+    assert (whole.verdict, whole.worst_part) == ("violated", "Pearson")
+    brief = dataclasses.replace(finding, in_source_design=False)
+    assert judge(claim, stated, brief, Settings(twins=0), 0.0).verdict == "measured"
+
+
+def test_the_phase_boundary_is_between_in_every_part(
+    t5_tiny: Model, laid: Overlay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = load_claims()["phase_boundary"]
+    found = quantities.phase_boundary(t5_tiny, FEW)
+    assert set(found.parts) == {"Pearson", "gradient", "preservation", "texts unchanged", "text"}
+    assert 0 < found.parts["preservation"] < 1
+    babbling = {**found.parts, "text": 1.5}
+    judged = judge(
+        claim, t5_tiny, dataclasses.replace(found, parts=babbling), Settings(twins=0), 0.0
+    )
+    assert judged.worst_part == "text"
+    assert judged.margin is not None
+    assert judged.margin < 0
+
+
+def test_first_controls_are_of_geometry_dealt_to_other_words(t5_tiny: Model) -> None:
+    for claim in ("modulator_alpha_001", "modulator_alpha_050", "phase_boundary"):
+        found = getattr(quantities, claim)(t5_tiny, FEW)
+        assert found.controls[0].name == "geometry dealt"
+        assert found.controls[0].estimate.half_width > 0
+
+
+@pytest.mark.parametrize("claim", ["modulator_alpha_001", "modulator_alpha_050", "phase_boundary"])
+def test_another_seed_moves_no_part_beyond_its_noise(
+    t5_tiny: Model, laid: Overlay, claim: str
+) -> None:
+    first, again = (
+        getattr(quantities, claim)(t5_tiny, Sampling(seed, FEW.samples)) for seed in (0, 1)
+    )
+    assert first.part_noise > 0
+    allowed = load_claims()[claim].tolerance.absolute
+    allowed += 2 * math.hypot(first.part_noise, again.part_noise)
+    for part, value in first.parts.items():
+        assert abs(again.parts[part] - value) <= allowed, part
+    assert first.design == again.design
+    judged, other = (
+        judge(load_claims()[claim], t5_tiny, one, Settings(twins=0), 0.0) for one in (first, again)
+    )
+    found = baseline.judge(
+        dataclasses.replace(judged, parts={}), dataclasses.replace(other, parts={})
+    )
+    assert found.change == "steady", found.changes
+
+
+def test_a_constant_of_one_alpha_everywhere(t5_tiny: Model, laid: Overlay) -> None:
+    overlay.encode_at(t5_tiny, laid, CONSTANT)
+    assert laid.modulator.alpha.tolist() == pytest.approx([CONSTANT] * 4)
+    assert math.isfinite(laid.alignment)
 
 
 def test_only_an_encoder_decoder_talks(capsys: pytest.CaptureFixture[str]) -> None:

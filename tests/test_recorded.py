@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,15 @@ from fixtures.model import Model
 from fixtures.registry import select_models
 from fixtures.wordnet import WordNetMissingError
 from geometry.estimate import Sampling
-from invariants.experiments import modulation, recorded
-from invariants.experiments.modulation import CONSTANT
-from invariants.quantities.modulation import phase_boundary
+from geometry.modulation.training import TrainingSettings
+from invariants.experiments import recorded
+from invariants.experiments.modulation import prints
+from invariants.experiments.modulation.overlay import Form
+from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
+from invariants.experiments.recorded import SOURCES, Recording, recording_of
+from invariants.quantities import modulation as quantities
+
+CLAIMED = (LOW, CONSTANT, HIGH)
 
 
 @pytest.fixture(scope="module", params=["t5_tiny", "t5_mini"])
@@ -21,27 +28,45 @@ def t5(request: pytest.FixtureRequest) -> Model:
     return Model(request.param, source.locate(request.param, download=False))
 
 
-def test_the_shipped_recording_is_what_these_weights_show(t5: Model) -> None:
-    recording = recorded.recording_of(t5)
-    assert recording is not None
+@pytest.fixture(scope="module")
+def recording(t5: Model) -> Recording:
+    found = recording_of(t5)
+    assert found is not None
+    return found
+
+
+def test_the_shipped_recording_is_of_these_weights_in_every_form(
+    t5: Model, recording: Recording
+) -> None:
     assert recording.checkpoint == t5.checkpoint.sha256()
-    assert len(recording.sweep) >= 21
-    assert {len(draws) for draws in recording.sweep.values()} == {recorded.DRAWS}
-    assert recording.sweep.keys() == recording.unchanged.keys()
+    forms: tuple[Form, ...] = ("normal", "zero", "dealt")
+    for form in forms:
+        assert set(recording.sweep.alphas(form)) >= {0.0, *CLAIMED}
+    assert (recording.sweep.relation("dropped", 0.0) < 20).all()
+
+
+def test_the_shipped_recording_is_what_these_weights_show(t5: Model, recording: Recording) -> None:
     try:
-        laid = modulation.overlay(t5, Sampling(seed=0))
+        here = explore(t5, Sampling(), [Setting("normal", CONSTANT, 0)])
     except WordNetMissingError as error:
         pytest.skip(str(error))
-    original = laid.words.encoder[laid.anchors]
-    here = modulation.measure(laid, modulation.encode_at(t5, laid, CONSTANT), original, 0)
-    then = recording.sweep[CONSTANT][0]
-    for name in ("pearson", "spearman", "gradient", "cv", "preservation"):
-        assert getattr(here, name) == pytest.approx(getattr(then, name), abs=2e-3)
+    (point,) = here.points
+    (then,) = (p for p in recording.sweep.points if p.setting == point.setting)
+    for name, value in dataclasses.asdict(point.relations).items():
+        assert getattr(then.relations, name) == pytest.approx(value, abs=2e-3), name
+    assert then.text.unchanged == pytest.approx(point.text.unchanged, abs=0.02)
 
 
-def test_a_recording_comes_back_as_written(tmp_path: Path, t5: Model) -> None:
-    recording = recorded.recording_of(t5)
-    assert recording is not None
+def test_prints_are_blurred_at_least_as_much_as_draws_are_in_the_recordings(
+    recording: Recording,
+) -> None:
+    for alpha, printed in prints.PRINTED.items():
+        for name, one in printed.items():
+            between = recording.sweep.relation(name, alpha).std().item()
+            assert between <= 1.5 * one.spread, (alpha, name)
+
+
+def test_a_recording_comes_back_as_written(tmp_path: Path, recording: Recording) -> None:
     recorded.write(recording, tmp_path / "again.json")
     assert recorded.read(tmp_path / "again.json") == recording
 
@@ -52,34 +77,44 @@ def test_a_damaged_recording_is_named(
     (tmp_path / f"{t5.checkpoint.sha256()}.json").write_text('{"sweep": 1}')
     monkeypatch.setattr(recorded, "SHIPPED", tmp_path)
     with pytest.raises(recorded.RecordingError, match=r"\.json: not a readable recording"):
-        recorded.recording_of(t5)
+        recording_of(t5)
 
 
-def test_recording_keeps_every_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_recorded_is_read_and_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recorded, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(recorded, "STARTS", ())
-    monkeypatch.setattr(recorded, "_PROMPTS", 20)
+    monkeypatch.setattr(recorded, "SHIPPED", tmp_path)
+    monkeypatch.setattr(recorded, "Sampling", lambda: Sampling(samples=10_000))
     source = select_models(["t5_tiny"])["t5_tiny"].source
     model = Model("t5_tiny", source.locate("t5_tiny", download=False))
+    brief = TrainingSettings(epochs=1, batch=500)
+    settings = [Setting("normal", 0.0, 0), Setting("normal", HIGH, 0)]
     try:
-        file = recorded.record(model, (0.0, 0.5), 1)
+        file = recorded.record(model, settings, recorded.RECIPES, brief)
     except WordNetMissingError as error:
         pytest.skip(str(error))
     found = recorded.read(file)
-    assert found.unchanged[0.0] == (1.0,) > found.unchanged[0.5]
-    assert found.sweep[0.0][0].preservation == pytest.approx(1.0)
-    assert found.trainings == ()
+    assert found.sweep.text("unchanged", 0.0).tolist() == [1.0]
+    assert found.sweep.relation("preservation", HIGH).item() < 0.9
+    assert recorded.trainings_of(model, Sampling(1, 10_000))[SOURCES] in found.trainings
+    best = quantities.modulator_best_result(model, Sampling(1, 10_000))
+    assert set(best.parts) == {"Pearson", "Spearman", "CV", "text"}
+    assert best.controls[0].name == "geometry dealt"
+    assert not best.in_source_design
+    rises = quantities.modulator_alpha_rises(model, Sampling(1, 10_000))
+    assert -1 <= rises.estimate.value <= 1
+    assert rises.controls[0].name == "lemmas shuffled"
 
 
 def test_the_page_draws_the_recording_with_the_constant_marked(t5: Model) -> None:
     try:
-        finding = phase_boundary(t5, Sampling(samples=10_000))
+        finding = quantities.phase_boundary(t5, Sampling(samples=10_000))
     except WordNetMissingError as error:
         pytest.skip(str(error))
     drawn = {figure.title: figure for figure in finding.figures}
     pearson = drawn["pearson, by α"]
-    assert len(pearson.x) >= 21
     assert pearson.marks == {"claimed constant": CONSTANT}
-    assert len(pearson.spread["pearson"]) == len(pearson.x)
+    assert len(pearson.spread["pearson"]) == len(pearson.x) >= 4
     assert "share of generations unchanged, by α" in drawn
     assert finding.notes[0].startswith("curves recorded on")

@@ -18,12 +18,13 @@ EXPERTS = (1, 2, 4)
 DIMENSIONS, DEFORMATION, ACTIVE = 8, 0.05, 0.75
 LEAST, MOST, START = 0.001, 0.35, 0.01
 TARGET_CV, CV_REACH = 0.21, 0.05
+SCATTER_SEED = 42
 _MEMORY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class FieldHealth:
-    """Running validity by expert, and α by layer and expert."""
+    """Running share of simplices that span a volume (V² > 0) by expert; α by layer and expert."""
 
     validity: tuple[float, ...]
     alpha: tuple[tuple[float, ...], ...]
@@ -33,7 +34,8 @@ class SimplexExpert(nn.Module):
     """Deforms a regular k-simplex by what it reads, and gates by the simplex's own geometry.
 
     active states [..., a] → gate [..., a] in (0, 1) and validity [..., 1] in (0, 1). The features
-    are the squared edges and V² of the deformed simplex, normalised.
+    are the squared edges and V² of the deformed simplex, normalised. `running_validity` follows,
+    in training and from 0, the share of simplices whose V² is above 0.
     """
 
     template: Tensor
@@ -43,7 +45,7 @@ class SimplexExpert(nn.Module):
         super().__init__()
         self.k, self.dimensions = k, dimensions
         self.register_buffer("template", regular_simplex(k, dimensions).float())
-        self.register_buffer("running_validity", torch.tensor(0.5))
+        self.register_buffer("running_validity", torch.tensor(0.0))
         features = (k + 1) * k // 2 + 1
         self.deform = nn.Linear(active, (k + 1) * dimensions)
         self.normalise = nn.LayerNorm(features)
@@ -66,20 +68,20 @@ class SimplexExpert(nn.Module):
         return torch.cat([squares, volume[..., None].to(squares.dtype)], -1)
 
     def forward(self, active: Tensor) -> tuple[Tensor, Tensor]:
-        """The gate over active dimensions, and the validity that weighs it."""
-        read = self.normalise(self.features(self.vertices(active)))
-        validity = self.valid(read).sigmoid()
+        """The gate over active dimensions, and a validity that is read off beside it."""
+        features = self.features(self.vertices(active))
         if self.training:
-            with torch.no_grad():
-                self.running_validity.lerp_(validity.mean().float(), 1 - _MEMORY)
-        return self.gate(read).sigmoid(), validity
+            spanning = (features[..., -1] > 0).float().mean()
+            self.running_validity.lerp_(spanning, 1 - _MEMORY)
+        read = self.normalise(features)
+        return self.gate(read).sigmoid(), self.valid(read).sigmoid()
 
 
 class FieldModulator(nn.Module):
-    """active × Π_k ((1 − α_{l,k}) + α_{l,k} validity_k gate_k) before block l.
+    """active × Π_k ((1 − α_{l,k}) + α_{l,k} gate_k) before block l; validity takes no part.
 
     The null space, a quarter of the dimensions, passes bit for bit: the last ones (`tail`) or ones
-    scattered from a fixed seed. α lies in [0.001, 0.35] and starts at 0.01. With d = 512 and six
+    scattered from seed 42. α lies in [0.001, 0.35] and starts at 0.01. With d = 512 and six
     layers there are 38,552 parameters.
     """
 
@@ -97,7 +99,7 @@ class FieldModulator(nn.Module):
         count = int(d * ACTIVE)
         order = torch.arange(d)
         if null_space == "scattered":
-            order = torch.randperm(d, generator=torch.Generator().manual_seed(0))
+            order = torch.randperm(d, generator=torch.Generator().manual_seed(SCATTER_SEED))
         self.register_buffer("active_at", order[:count].sort().values)
         self.experts = nn.ModuleList(SimplexExpert(k, count) for k in experts)
         start = math.log(START / (1 - START))
@@ -115,9 +117,9 @@ class FieldModulator(nn.Module):
         parameters = self.logit.dtype
         scale = torch.ones_like(active, dtype=parameters)
         for index, expert in enumerate(self.experts):
-            gate, validity = expert(active.to(parameters))
+            gate, _ = expert(active.to(parameters))
             alpha = self.alpha[layer, index]
-            scale = scale * ((1 - alpha) + alpha * validity * gate)
+            scale = scale * ((1 - alpha) + alpha * gate)
         changed = (active * scale.to(active.dtype)).to(states.dtype)
         return states.index_copy(-1, self.active_at, changed)
 
@@ -128,10 +130,10 @@ class FieldModulator(nn.Module):
         return FieldHealth(validity, tuple(map(tuple, self.alpha.tolist())))
 
     def parameter_groups(self, rate: float) -> list[dict[str, object]]:
-        """For an optimiser: simplices at a tenth of the rate, α at half, gates at the whole."""
-        simplices = [p for e in self.experts for p in e.deform.parameters()]  # type: ignore[union-attr]
-        apart = {id(p) for p in (*simplices, self.logit)}
-        gates = [p for p in self.parameters() if id(p) not in apart]
+        """Deformation, norm and validity at 0.1 of the rate, α at 0.5, gates at 1."""
+        named = list(self.named_parameters())
+        gates = [p for name, p in named if ".gate." in name]
+        simplices = [p for name, p in named if ".gate." not in name and name != "logit"]
         return [
             {"params": simplices, "lr": 0.1 * rate},
             {"params": [self.logit], "lr": 0.5 * rate},

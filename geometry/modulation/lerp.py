@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from geometry.modulation.regular_simplex import regular_simplex
@@ -16,6 +17,7 @@ from geometry.spectrum import with_fixed_signs
 
 DIMENSIONS = 64
 START = 0.01
+_PROJECTION_STD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,10 @@ class Health:
 class LerpModulator(nn.Module):
     """h' = (1 − α_l) h + α_l P g(token) before block l.
 
-    g: [vocabulary, 64], P: 64 → d without bias. α_l is the sigmoid of a logit per layer (of one for
-    all with `shared`), initially 0.01; `fix_alpha` replaces it by a constant that may be 0, where
-    the states pass as they are. Raises ValueError for an α outside [0, 1].
+    g: [vocabulary, 64], drawn from N(0, 1); P: 64 → d without bias, of standard deviation 0.01.
+    α_l is the sigmoid of a logit per layer (of one for all with `shared`), initially 0.01;
+    `fix_alpha` replaces it by a constant that may be 0, where the states pass as they are. Raises
+    ValueError for an α outside [0, 1]. Source: SPEC M1.
     """
 
     def __init__(
@@ -50,11 +53,9 @@ class LerpModulator(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.geometric = nn.Parameter(
-            nn.functional.normalize(torch.randn(vocabulary, dimensions, generator=generator))
-        )
-        scale = dimensions**-0.5
-        self.projection = nn.Parameter(torch.randn(d, dimensions, generator=generator) * scale)
+        self.geometric = nn.Parameter(torch.randn(vocabulary, dimensions, generator=generator))
+        projection = torch.randn(d, dimensions, generator=generator)
+        self.projection = nn.Parameter(_PROJECTION_STD * projection)
         self.logit = nn.Parameter(torch.full((1 if shared else layers,), _logit(start)))
         self.layers = layers
         self._fixed: float | None = None
@@ -81,9 +82,10 @@ class LerpModulator(nn.Module):
         return (1 - alpha) * states + alpha * mixed
 
     @torch.no_grad()
-    def health(self, sample: int = 2_000) -> Health:
-        """Health of the first `sample` embeddings."""
-        rows = self.geometric[:sample].double()
+    def health(self, sample: int = 5_000) -> Health:
+        """Health of `sample` embeddings at random, the same ones every time."""
+        order = torch.randperm(len(self.geometric), generator=torch.Generator().manual_seed(0))
+        rows = self.geometric[order[:sample].to(self.geometric.device)].double()
         norms = torch.linalg.vector_norm(rows, dim=1)
         unit = rows / norms[:, None].clamp_min(1e-12)
         above = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
@@ -117,12 +119,24 @@ def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> Tens
     symmetric part counts; signs are fixed by the largest entry of each eigenvector.
     Raises ValueError if n < dimensions.
     """
-    if len(similarity) < dimensions:
-        raise ValueError(f"{len(similarity)} rows span fewer than {dimensions} dimensions")
-    matrix = similarity.double()
-    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
-    values, vectors = values[-dimensions:].flip(0), vectors[:, -dimensions:].flip(1)
+    n = len(similarity)
+    if n < dimensions:
+        raise ValueError(f"{n} rows span fewer than {dimensions} dimensions")
+    symmetric = (similarity.double() + similarity.double().mT) / 2
+    values, vectors = _largest_eigenpairs(symmetric, dimensions)
     return nn.functional.normalize(with_fixed_signs(vectors) * values.clamp_min(0).sqrt())
+
+
+def _largest_eigenpairs(symmetric: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest eigenvalues, falling, and their vectors [n, k]; by Lanczos where k ≪ n."""
+    n = len(symmetric)
+    if k <= n // 8:
+        found = eigsh(symmetric.cpu().numpy(), k, which="LA", v0=torch.ones(n).double().numpy())
+        values, vectors = map(torch.from_numpy, found)
+    else:
+        values, vectors = torch.linalg.eigh(symmetric.cpu())
+    order = values.argsort(descending=True)[:k]
+    return values[order], vectors[:, order]
 
 
 def spread_to_neighbours(

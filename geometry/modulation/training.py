@@ -23,7 +23,8 @@ IGNORED = -100  # labels that the loss passes over
 class TrainingSettings:
     """The notebook's settings; all `…every` and `interval` (of recording α) count batches.
 
-    A run with a CV check stops after `patience` checks in a row that miss the target.
+    The rate follows a cosine over the epochs, one step each. A run with a CV check stops after
+    `patience` checks in a row that miss the target.
     """
 
     epochs: int = 10
@@ -68,10 +69,10 @@ def train(
     """Train the modulator in place; the model keeps its weights and stays in eval.
 
     `model` is an encoder–decoder that takes input_ids, attention_mask and labels, which it shifts
-    right itself. AdamW, cosine schedule, clipped gradients; with a `checkpoint` file the state is
-    kept every hundred batches, and a run that finds one goes on from there to the same end. A field
-    modulator trains in its own parameter groups. `cv` measures the modulated encoder's pentachoron
-    CV; five checks in a row outside 0.21 ± 0.05 end the run.
+    right itself. AdamW, a cosine schedule by epoch, clipped gradients; with a `checkpoint` file the
+    state is kept every hundred batches, and a run that finds one goes on from there to the same
+    end. A field modulator trains in its own parameter groups. `cv` measures the modulated encoder's
+    pentachoron CV; five checks in a row outside 0.21 ± 0.05 end the run. Source: SPEC M3, M6.
     Raises ValueError if inputs and targets do not pair up, or none is left to train on.
     """
     kept, held = _split(len(inputs), len(targets), settings)
@@ -85,7 +86,7 @@ def train(
     if isinstance(modulator, FieldModulator):
         groups = modulator.parameter_groups(settings.rate)
     optimiser = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
     state = _State(modulator, optimiser, schedule, checkpoint)
     state.restore()
     history, running = state.history, state.running
@@ -100,12 +101,12 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(modulator.parameters(), settings.clip)
             optimiser.step()
-            schedule.step()
             running.append(loss.item())
             if state.step % settings.interval == 0:
                 history.alpha.append(modulator.alpha.flatten().tolist())
             state.step += 1
             if state.step % per_epoch == 0:
+                schedule.step()
                 history.training.append(sum(running) / len(running))
                 history.held_out.append(_evaluate(model, inputs, targets, held, settings, device))
                 running.clear()

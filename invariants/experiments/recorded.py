@@ -8,46 +8,71 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from fixtures.corpora import cache_folder
 from fixtures.errors import InputError
 from fixtures.model import Model
 from geometry.estimate import Sampling
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
-from invariants.experiments import modulation as experiment
-from invariants.experiments.modulation import CONSTANT, Learned, Relations
+from invariants.experiments.modulation.generation import Text
+from invariants.experiments.modulation.learning import Learned, Recipe, learn
+from invariants.experiments.modulation.measured import Relations
+from invariants.experiments.modulation.overlay import overlay_of
+from invariants.experiments.modulation.sweep import (
+    CONSTANT,
+    HIGH,
+    LOW,
+    Point,
+    Setting,
+    Sweep,
+    explore,
+)
 from reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
-ALPHAS = tuple(sorted({0.0, 0.01, CONSTANT, *(round(0.025 * i, 3) for i in range(1, 21))}))
 DRAWS = 5
-STARTS = ((0.01, False), (0.1, False), (0.3, False), (0.01, True))
-_PROMPTS = 200
+ALPHAS = tuple(sorted({*(round(0.05 * i, 2) for i in range(1, 11)), LOW, 0.275, CONSTANT, 0.325}))
+SOURCES, LEMMAS_SHUFFLED, GEOMETRY_DEALT = RECIPES = (
+    Recipe(),
+    Recipe(lemmas_shuffled=True),
+    Recipe(geometry_dealt=True),
+)
+_BRIEF, _FEW_WORDS = TrainingSettings(epochs=1, batch=128), 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The α sweep of a model's overlay and its trainings from several starting values.
-
-    `sweep` and `unchanged` (the share of greedy generations that stay word for word) hold one entry
-    per draw of anchors, pairs and simplices. In `trainings` True marks shuffled lemmas.
-    """
+    """The α sweep of a model's overlay in its forms, and its trainings; from seed 0."""
 
     checkpoint: str
     device: str
-    sweep: Mapping[float, tuple[Relations, ...]]
-    unchanged: Mapping[float, tuple[float, ...]]
-    trainings: tuple[tuple[Learned, bool], ...]
+    sweep: Sweep
+    trainings: tuple[Learned, ...]
 
 
 class RecordingError(InputError):
-    """A recording's file is damaged."""
+    """A recording's file is damaged, or of an earlier version."""
+
+
+def settings_to_record() -> list[Setting]:
+    """The source's form on five draws, rows of zero on three, the null at the claims' α on five."""
+    draws = range(DRAWS)
+    return [
+        *(Setting("normal", alpha, draw) for draw in draws for alpha in (0.0, *ALPHAS)),
+        *(Setting("zero", alpha, draw) for draw in draws[:3] for alpha in ALPHAS),
+        *(Setting("dealt", alpha, draw) for draw in draws for alpha in (LOW, CONSTANT, HIGH)),
+    ]
+
+
+def recipes_to_record() -> tuple[Recipe, ...]:
+    """The source's training and its two nulls, and two further starts of α."""
+    return (*RECIPES, Recipe(0.1), Recipe(0.3))
 
 
 def recording_of(model: Model) -> Recording | None:
@@ -59,29 +84,48 @@ def recording_of(model: Model) -> Recording | None:
     return None
 
 
+def trainings_of(model: Model, sampling: Sampling) -> dict[Recipe, Learned]:
+    """The source's training of a model and its two nulls: recorded, else run, once.
+
+    A GPU trains as the source does, ten epochs of all words; a CPU one epoch of a thousand words.
+    Raises NotApplicableError unless the model is an encoder–decoder.
+    """
+    key = f"trainings {sampling.seed} {sampling.samples}"
+    if key not in model.memory:
+        model.memory[key] = _trainings(model, sampling)
+    found: dict[Recipe, Learned] = model.memory[key]
+    return found
+
+
+def _trainings(model: Model, sampling: Sampling) -> dict[Recipe, Learned]:
+    recording = None if model.is_twin else recording_of(model)
+    recorded = {} if recording is None else {one.recipe: one for one in recording.trainings}
+    if recorded.keys() >= set(RECIPES):
+        return recorded
+    laid = overlay_of(model, sampling)
+    few = model.device.type == "cpu"
+    settings, count = (_BRIEF, _FEW_WORDS) if few else (NOTEBOOKS, None)
+    return {
+        recipe: learn(model, laid, sampling, recipe, settings=settings, count=count)
+        for recipe in RECIPES
+    }
+
+
 def record(
     model: Model,
-    alphas: tuple[float, ...] = ALPHAS,
-    draws: int = DRAWS,
-    settings: TrainingSettings = NOTEBOOKS,
+    settings: list[Setting] | None = None,
+    recipes: tuple[Recipe, ...] | None = None,
+    training: TrainingSettings = NOTEBOOKS,
 ) -> Path:
     """Run the sweep and the trainings of SPEC M3 and M4, and keep them: minutes on a GPU."""
-    sweep: dict[float, tuple[Relations, ...]] = dict.fromkeys(alphas, ())
-    unchanged: dict[float, tuple[float, ...]] = dict.fromkeys(alphas, ())
-    for seed in range(draws):
-        laid = experiment.overlay(model, Sampling(seed=seed))
-        original = laid.words.encoder[laid.anchors]
-        for alpha in alphas:
-            rows = experiment.encode_at(model, laid, alpha)
-            sweep[alpha] += (experiment.measure(laid, rows, original, seed),)
-            texts = laid.texts[:_PROMPTS]
-            unchanged[alpha] += (experiment.coherence(model, laid, alpha, texts),)
-    laid = experiment.overlay(model, Sampling())
-    trainings = tuple(
-        (experiment.learn(model, laid, start, shuffle_lemmas=dealt, settings=settings), dealt)
-        for start, dealt in STARTS
-    )
-    found = Recording(model.checkpoint.sha256(), _device(model), sweep, unchanged, trainings)
+    sampling = Sampling()
+    settings = settings_to_record() if settings is None else settings
+    recipes = recipes_to_record() if recipes is None else recipes
+    with tqdm(total=len(settings), desc="sweep", disable=None) as bar:
+        sweep = explore(model, sampling, settings, bar)
+    laid = overlay_of(model, sampling)
+    trainings = tuple(learn(model, laid, sampling, one, settings=training) for one in recipes)
+    found = Recording(model.checkpoint.sha256(), _device(model), sweep, trainings)
     file = cache_folder() / "recordings" / f"{found.checkpoint}.json"
     write(found, file)
     return file
@@ -94,29 +138,39 @@ def write(recording: Recording, file: Path) -> None:
 
 
 def read(file: Path) -> Recording:
-    """The inverse of `write`."""
+    """The inverse of `write`. Raises RecordingError."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return Recording(
             checkpoint=content["checkpoint"],
             device=content["device"],
-            sweep={
-                float(alpha): tuple(Relations(**one) for one in found)
-                for alpha, found in content["sweep"].items()
-            },
-            unchanged={float(alpha): tuple(v) for alpha, v in content["unchanged"].items()},
-            trainings=tuple((_learned(one), dealt) for one, dealt in content["trainings"]),
+            sweep=Sweep(tuple(map(_point, content["sweep"]["points"]))),
+            trainings=tuple(map(_learned, content["trainings"])),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordingError(f"{file}: not a readable recording ({error}); delete it") from error
 
 
+def _point(content: dict[str, Any]) -> Point:
+    return Point(
+        setting=Setting(**content["setting"]),
+        relations=Relations(**content["relations"]),
+        text=Text(**content["text"]),
+    )
+
+
 def _learned(content: dict[str, Any]) -> Learned:
     return Learned(
-        start=content["start"],
+        recipe=Recipe(**content["recipe"]),
+        epochs=content["epochs"],
+        batch=content["batch"],
+        lessons=content["lessons"],
+        words=content["words"],
         history=History(**content["history"]),
-        original=Relations(**content["original"]),
-        trained=Relations(**content["trained"]),
+        original=tuple(Relations(**one) for one in content["original"]),
+        trained=tuple(Relations(**one) for one in content["trained"]),
+        plain_text=Text(**content["plain_text"]),
+        text=Text(**content["text"]),
     )
 
 

@@ -2,97 +2,153 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from torch import Tensor
 
 from fixtures.model import Model
-from geometry import estimate
-from geometry.estimate import Estimate, Sampling, exact
+from geometry import relations
+from geometry.estimate import Sampling, exact, normal
 from geometry.modulation.field import FieldModulator
-from geometry.modulation.training import NOTEBOOKS, TrainingSettings
-from invariants.experiments import modulation as experiment
-from invariants.experiments.modulation import CONSTANT, Learned, Relations
-from invariants.experiments.recorded import Recording, recording_of
+from invariants.experiments import recorded
+from invariants.experiments.modulation.generation import incoherence
+from invariants.experiments.modulation.learning import Learned
+from invariants.experiments.modulation.measured import ANCHORS, Relations
+from invariants.experiments.modulation.overlay import Form, overlay_of
+from invariants.experiments.modulation.prints import (
+    PEARSON_GAIN,
+    PRINTED,
+    SPEARMAN_GAIN,
+    TRAINED_CV,
+    WAYS,
+)
+from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep, swept
+from invariants.experiments.recorded_figures import (
+    alpha_by_layer,
+    recorded_figures,
+    recorded_notes,
+    sweep_figures,
+)
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.results import Figure
+from invariants.printed import Parts, over_draws
 
 _D, _LAYERS = 512, 6
-_DRAWN_EVERY = 8  # of the recorded steps
-_CONSTANTS = (CONSTANT, 0.5, 0.70846)
-_CLAIMED = {
-    0.01: {"pearson": (0.099, 0.001), "gradient": (0.022, 0.001), "preservation": (0.9998, 0.0001)},
-    0.50: {"pearson": (0.185, 0.001), "gradient": (0.076, 0.001), "preservation": (0.176, 0.001)},
+ALL_WORDS = 100_000  # draws from which on every matched word is encoded
+_RELATIONS = ("pearson", "spearman", "gradient", "preservation", "cv")
+_TITLES = {
+    "pearson": "Pearson",
+    "gradient": "gradient",
+    "preservation": "preservation",
+    "unchanged": "texts unchanged",
 }
 
 
 def modulator_alpha_001(model: Model, sampling: Sampling) -> Finding:
-    """Greatest distance of the numbers at α = 0.01 from the claimed ones, in last digits."""
-    return _at(model, sampling, 0.01)
+    """Where Pearson, gradient and preservation at α = 0.01 lie in the bands round their prints."""
+    return _at(model, sampling, LOW)
 
 
 def modulator_alpha_050(model: Model, sampling: Sampling) -> Finding:
-    """Greatest distance of the numbers at α = 0.50 from the claimed ones, in last digits."""
-    return _at(model, sampling, 0.50)
+    """Where Pearson, gradient and preservation at α = 0.50 lie in the bands round their prints."""
+    return _at(model, sampling, HIGH)
 
 
 def phase_boundary(model: Model, sampling: Sampling) -> Finding:
-    """Where Pearson at α = 0.29154 lies on the way from that at 0.01 (0) to that at 0.50 (1)."""
-    found = experiment.swept(model, sampling)
-    laid = experiment.overlay_of(model, sampling)
-    low, here, high = (_over_seeds(found[alpha], "pearson") for alpha in (0.01, CONSTANT, 0.5))
-    position = (here - low) / (high - low)
-    bends = {name: _bend(found, name) for name in ("pearson", "gradient", "preservation", "cv")}
-    null = experiment.shuffled(laid, sampling)
-    original = laid.words.encoder[laid.anchors]
-    rows = experiment.encode_at(model, null, CONSTANT)
-    dealt = experiment.measure(null, rows, original)
-    recording = recording_of(model)
+    """Where the numbers at α = 0.29154 lie on the way from those at 0.01 (0) to those at 0.50 (1).
+
+    The parts: Pearson, gradient, preservation and the share of greedy generations that stay token
+    for token, each as its place on its own way, lengthened by what noise may carry it past an end;
+    and *text*, how far it has gone from the plain encoder's (0) to no longer coherent (1): a tenth
+    of its distinct tokens lost, or a tenth of its pairs of tokens repeated more (`incoherence` says
+    why).
+    """
+    found = swept(model, sampling)
+    laid = overlay_of(model, sampling)
+    dealt = _between(found, "dealt")
+    recording = recorded.recording_of(model)
+    parts = _between(found, "normal")
     return Finding(
-        estimate=estimate.mean(position),
-        design=f"{len(laid.anchors)} anchors",
+        estimate=parts.estimate,
+        design=_design(sampling),
         controls=(
-            Named("straight line", exact((CONSTANT - 0.01) / 0.49), "α itself on the same way"),
+            Named("geometry dealt", dealt.worst(0, 1), "to other words: the part farthest out"),
+            Named("straight line", exact((CONSTANT - LOW) / (HIGH - LOW)), "α on the same way"),
         ),
         related=(
-            *(
-                Named(f"{name}: bend", bend, "value at 0.29154 less the line from 0.25 to 0.35")
-                for name, bend in bends.items()
-            ),
-            Named("embeddings shuffled: Pearson", exact(dealt.pearson), "among the tokens, at c"),
-            Named("Pearson", estimate.mean(here), "at 0.29154, over seeds"),
+            *_related(found, CONSTANT),
+            Named("texts unchanged", over_draws(found.text("unchanged", CONSTANT)), "at 0.29154"),
+            Named("distinct tokens", over_draws(found.text("distinct", CONSTANT)), "over tokens"),
+            Named("repetition", over_draws(found.text("repetition", CONSTANT)), "pairs had before"),
             Named("reconstruction", exact(laid.reconstruction), "of Wu–Palmer in 64 dimensions"),
             Named("alignment", exact(laid.alignment), "cosine after Procrustes"),
             Named("alignment, null", exact(laid.alignment_null), "anchors' rows shuffled"),
         ),
-        figures=_drawn(found) if recording is None else _recorded_figures(recording),
-        notes=() if recording is None else _recorded_notes(recording),
+        parts=parts.means,
+        part_noise=parts.noise,
+        figures=sweep_figures(found) if recording is None else recorded_figures(recording),
+        notes=() if recording is None else recorded_notes(recording),
     )
 
 
 def modulator_best_result(model: Model, sampling: Sampling) -> Finding:
-    """Relative change of Pearson from the plain encoder to one with a trained field modulator.
+    """Where a trained LERP modulator's gains lie in the bands round their prints.
 
-    Trained for ten epochs on a GPU; on the CPU for one, of 1,000 words in batches of 128.
+    The parts: relative change of Pearson and of Spearman from the plain encoder's, and CV, each in
+    units of its band (−1 … 1); and *text*, how far it has gone to no longer coherent (1). Judged
+    only where the training was the source's: all words, ten epochs of batches of 32, α from 0.01.
     """
-    laid = experiment.overlay_of(model, sampling)
-    few = model.device.type == "cpu"
-    settings = TrainingSettings(epochs=1, batch=128, check_every=10) if few else NOTEBOOKS
-    _, found = experiment.learn_field(model, laid, settings, 1_000 if few else None)
-    before, after = found.original, found.trained
+    trainings = recorded.trainings_of(model, sampling)
+    own, dealt = trainings[recorded.SOURCES], trainings[recorded.GEOMETRY_DEALT]
+    parts = _gains(own)
+    plain = Parts({"Pearson": PEARSON_GAIN.place(torch.zeros(1, dtype=torch.float64))})
     return Finding(
-        estimate=exact(after.pearson / before.pearson - 1),
-        design=f"{len(laid.anchors)} anchors, {settings.epochs} epochs of {settings.batch}",
-        controls=(Named("no modulator", exact(0.0), "the plain encoder"),),
+        estimate=parts.estimate,
+        design=_training_design(own),
+        in_source_design=own.in_source_design,
+        controls=(
+            Named("geometry dealt", _gains(dealt).worst(-1, 1), "to other words, trained alike"),
+            Named("no modulator", exact(plain.means["Pearson"]), "Pearson's gain of 0 %"),
+        ),
         related=(
-            Named("Spearman", exact(after.spearman / before.spearman - 1), "relative change"),
-            Named("CV", exact(after.cv), "claimed within 0.21 ± 0.05"),
-            Named("CV, plain", exact(before.cv), "of the plain encoder"),
-            Named("held-out loss", exact(found.history.held_out[-1]), "after the last epoch"),
+            Named("Pearson, gain", over_draws(_gain(own, "pearson")), "claimed 1.52"),
+            Named("Spearman, gain", over_draws(_gain(own, "spearman")), "claimed 1.89"),
+            Named("CV", over_draws(_of(own.trained, "cv")), "claimed within 0.21 ± 0.05"),
+            Named("CV, plain", over_draws(_of(own.original, "cv")), "of the plain encoder"),
+            Named("preservation", over_draws(_of(own.trained, "preservation")), "after training"),
+            Named("texts unchanged", exact(own.text.unchanged), "after training"),
+            Named("held-out loss", exact(own.history.held_out[-1]), "after the last epoch"),
         ),
-        notes=(
-            (f"stopped early at step {found.history.stopped}: five checks out of 0.21 ± 0.05",)
-            if found.history.stopped
-            else ()
+        parts=parts.means,
+        part_noise=parts.noise,
+    )
+
+
+def modulator_alpha_rises(model: Model, sampling: Sampling) -> Finding:
+    """Rank correlation of the trained α with depth: 1 where each layer's is above the one before.
+
+    Judged only where the training was the source's. A training on shuffled lemmas orders n layers
+    by chance: its correlation has the standard deviation 1/√(n − 1).
+    """
+    trainings = recorded.trainings_of(model, sampling)
+    own = trainings[recorded.SOURCES]
+    chance = 1 / math.sqrt(len(own.alpha) - 1) if len(own.alpha) > 1 else math.inf
+    shuffled, dealt = (
+        _rise(trainings[recipe]) for recipe in (recorded.LEMMAS_SHUFFLED, recorded.GEOMETRY_DEALT)
+    )
+    return Finding(
+        estimate=exact(_rise(own)),
+        design=_training_design(own),
+        in_source_design=own.in_source_design,
+        controls=(
+            Named("lemmas shuffled", normal(shuffled, chance), "to other definitions"),
+            Named("geometry dealt", normal(dealt, chance), "to other words"),
         ),
+        related=(
+            Named("mean α", exact(own.alpha.mean().item()), "over layers, at the end"),
+            Named("last − first", exact((own.alpha[-1] - own.alpha[0]).item()), "layer's α"),
+        ),
+        figures=(alpha_by_layer(trainings.values()),),
     )
 
 
@@ -106,106 +162,113 @@ def field_modulator_parameters(model: Model, sampling: Sampling) -> Finding:
         raise NotApplicableError("the config names no width and depth of one stack")
     return Finding(
         estimate=exact(_parameters(width, layers)),
-        design=f"d = {width}, {layers} layers",
+        design="experts of 1, 2 and 4 dimensions",
         related=(Named("default", exact(_parameters(_D, _LAYERS)), "d = 512, 6 layers"),),
     )
 
 
 def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
-    sweep = experiment.swept(model, sampling)
-    found, plain = sweep[alpha], sweep[0.0]
-    laid = experiment.overlay_of(model, sampling)
-
-    def farthest(rows: list[Relations]) -> Estimate:
-        return exact(
-            max(
-                abs(_over_seeds(rows, name).mean().item() - claimed) / digit
-                for name, (claimed, digit) in _CLAIMED[alpha].items()
-            )
-        )
-
+    found = swept(model, sampling)
+    parts = _places(found, alpha, alpha, "normal")
+    dealt = _places(found, alpha, alpha, "dealt")
+    plain = _places(found, alpha, 0.0, "normal")
     return Finding(
-        estimate=farthest(found),
-        design=f"{len(laid.anchors)} anchors",
-        controls=(Named("no modulator", farthest(plain), "the plain encoder"),),
-        related=tuple(
-            named
-            for name in ("pearson", "spearman", "gradient", "preservation", "cv")
-            for named in (
-                Named(name, estimate.mean(_over_seeds(found, name)), f"at α = {alpha:g}"),
-                Named(f"{name}, plain", estimate.mean(_over_seeds(plain, name)), "at α = 0"),
-            )
+        estimate=parts.estimate,
+        design=_design(sampling),
+        controls=(
+            Named("geometry dealt", dealt.worst(-1, 1), "to other words: the part farthest out"),
+            Named("no modulator", plain.worst(-1, 1), "the plain encoder's part farthest out"),
         ),
+        related=_related(found, alpha),
+        parts=parts.means,
+        part_noise=parts.noise,
     )
 
 
-def _drawn(found: dict[float, list[Relations]]) -> tuple[Figure, ...]:
-    names = ("pearson", "gradient", "preservation", "cv")
-    return tuple(_by_alpha(name, {a: _over_seeds(found[a], name) for a in found}) for name in names)
-
-
-def _recorded_figures(recording: Recording) -> tuple[Figure, ...]:
-    sweep = {alpha: list(rows) for alpha, rows in recording.sweep.items()}
-    unchanged = {a: torch.tensor(v, dtype=torch.float64) for a, v in recording.unchanged.items()}
-    figures = (*_drawn(sweep), _by_alpha("share of generations unchanged", unchanged))
-    if not recording.trainings:
-        return figures
-    names = [_training_name(*training) for training in recording.trainings]
-    every, recorded = _DRAWN_EVERY, len(recording.trainings[0][0].history.alpha)
-    steps = tuple(float(NOTEBOOKS.interval * i) for i in range(0, recorded, every))
-    epochs = tuple(float(i + 1) for i in range(len(recording.trainings[0][0].history.held_out)))
-    means = [
-        tuple(sum(row) / len(row) for row in learned.history.alpha[::every])
-        for learned, _ in recording.trainings
-    ]
-    losses = [tuple(learned.history.held_out) for learned, _ in recording.trainings]
-    return (
-        *figures,
-        Figure("mean α, by training step", "lines", steps, dict(zip(names, means, strict=True))),
-        Figure("held-out loss, by epoch", "lines", epochs, dict(zip(names, losses, strict=True))),
+def _places(found: Sweep, printed_at: float, alpha: float, form: Form) -> Parts:
+    printed = PRINTED[printed_at]
+    return Parts(
+        {_TITLES[n]: one.place(found.relation(n, alpha, form)) for n, one in printed.items()},
+        {_TITLES[name]: one.noise for name, one in printed.items()},
     )
 
 
-def _recorded_notes(recording: Recording) -> tuple[str, ...]:
-    draws = max(map(len, recording.sweep.values()), default=0)
-    lines = [f"curves recorded on {recording.device}: {len(recording.sweep)} α, {draws} draws each"]
-    for learned, dealt in recording.trainings:
-        last = learned.history.alpha[-1]
-        mean = sum(last) / len(last)
-        distances = ", ".join(f"{abs(mean - c):.3f} from {c:g}" for c in _CONSTANTS)
-        losses = learned.history.held_out
-        lines.append(
-            f"trained, {_training_name(learned, dealt)}: α ends at {mean:.3f}"
-            f" (by layer {', '.join(f'{a:.3f}' for a in last)}), {distances};"
-            f" held-out loss {losses[0]:.3f} → {losses[-1]:.3f},"
-            f" Pearson {learned.original.pearson:.3f} → {learned.trained.pearson:.3f}"
+def _between(found: Sweep, form: Form) -> Parts:
+    asked = dict.fromkeys(WAYS, found.relation) | {"unchanged": found.text}
+    ways = {
+        _TITLES[name]: way.place(
+            _way(*(asked[name](name, at, form) for at in (LOW, CONSTANT, HIGH)))
         )
-    return tuple(lines)
+        for name, way in WAYS.items()
+    }
+    text = incoherence(found.mean_text(CONSTANT, form), found.mean_text(0.0))
+    return Parts(ways | {"text": _one(text)}, {_TITLES[n]: way.noise for n, way in WAYS.items()})
 
 
-def _training_name(learned: Learned, dealt: bool) -> str:
-    return f"α from {learned.start:g}" + (", lemmas shuffled" if dealt else "")
+def _way(low: Tensor, here: Tensor, high: Tensor) -> Tensor:
+    """Where `here` lies between the means of `low` (0) and `high` (1), to first order by draw."""
+    span = (high - low).mean().item() or 1.0
+    place = (here - low).mean() / span
+    return place + ((here - low) - (here - low).mean() - place * ((high - low) - span)) / span
 
 
-def _by_alpha(name: str, found: dict[float, torch.Tensor]) -> Figure:
-    return Figure(
-        f"{name}, by α",
-        "lines",
-        tuple(found),
-        {name: tuple(values.mean().item() for values in found.values())},
-        {"claimed constant": CONSTANT},
-        {name: tuple(values.std().nan_to_num().item() for values in found.values())},
+def _gains(learned: Learned) -> Parts:
+    text = incoherence(learned.text, learned.plain_text)
+    return Parts(
+        {
+            "Pearson": PEARSON_GAIN.place(_gain(learned, "pearson")),
+            "Spearman": SPEARMAN_GAIN.place(_gain(learned, "spearman")),
+            "CV": TRAINED_CV.place(_of(learned.trained, "cv")),
+            "text": _one(text),
+        },
+        {
+            "Pearson": PEARSON_GAIN.noise,
+            "Spearman": SPEARMAN_GAIN.noise,
+            "CV": TRAINED_CV.noise,
+        },
     )
 
 
-def _bend(found: dict[float, list[Relations]], name: str) -> Estimate:
-    low, here, high = (_over_seeds(found[alpha], name) for alpha in (0.25, CONSTANT, 0.35))
-    share = (CONSTANT - 0.25) / 0.1
-    return estimate.mean(here - (1 - share) * low - share * high)
+def _gain(learned: Learned, name: str) -> Tensor:
+    """Relative change of a correlation by training, [draws]."""
+    return _of(learned.trained, name) / _of(learned.original, name) - 1
 
 
-def _over_seeds(found: list[Relations], name: str) -> torch.Tensor:
+def _rise(learned: Learned) -> float:
+    return relations.spearman(torch.arange(len(learned.alpha)), learned.alpha)
+
+
+def _related(found: Sweep, alpha: float) -> tuple[Named, ...]:
+    asked: tuple[tuple[str, float, Form, str], ...] = (
+        ("", alpha, "normal", f"at α = {alpha:g}"),
+        (", zero rows", alpha, "zero", "unmatched tokens bring nothing"),
+        (", plain", 0.0, "normal", "at α = 0"),
+    )
+    relations = (
+        Named(name + suffix, over_draws(found.relation(name, at, form)), meaning)
+        for name in _RELATIONS
+        for suffix, at, form, meaning in asked
+    )
+    dropped = over_draws(found.relation("dropped", alpha))
+    return (*relations, Named("simplices dropped", dropped, "V² ≤ 0"))
+
+
+def _of(found: tuple[Relations, ...], name: str) -> Tensor:
     return torch.tensor([getattr(one, name) for one in found], dtype=torch.float64)
+
+
+def _one(value: float) -> Tensor:
+    return torch.tensor([value], dtype=torch.float64)
+
+
+def _design(sampling: Sampling) -> str:
+    words = "all words" if sampling.samples >= ALL_WORDS else f"words of {sampling.samples} draws"
+    return f"{DRAWS} draws of at most {ANCHORS} anchors, {words}, rows of N(0, 1)"
+
+
+def _training_design(learned: Learned) -> str:
+    words = "all words" if learned.lessons == learned.words else f"{learned.lessons} words"
+    return f"{learned.epochs} epochs of {words} in batches of {learned.batch}"
 
 
 def _parameters(width: int, layers: int) -> int:

@@ -61,6 +61,27 @@ def test_fixed_alpha() -> None:
         LerpModulator(5, 4, 2, start=1.0)
 
 
+def test_a_modulator_begins_as_an_embedding_and_a_small_projection_do() -> None:
+    modulator = LerpModulator(2_000, 512, 6, generator=torch.Generator().manual_seed(0))
+    assert modulator.geometric.mean().item() == pytest.approx(0, abs=0.01)
+    assert modulator.geometric.std().item() == pytest.approx(1, abs=0.01)
+    assert modulator.projection.std().item() == pytest.approx(0.01, abs=0.0003)
+    again = LerpModulator(2_000, 512, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again.geometric, modulator.geometric)
+
+
+@given(st.integers(0, 99))
+def test_lanczos_finds_what_a_whole_decomposition_finds(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(160, 40, generator=generator).double()
+    similarity = rows @ rows.mT
+    found = lerp.spectral_embedding(similarity, 20)
+    values, vectors = torch.linalg.eigh(similarity)
+    expected = vectors[:, -20:] * values[-20:].sqrt()
+    expected = torch.nn.functional.normalize(expected)
+    torch.testing.assert_close(found @ found.mT, expected @ expected.mT, atol=1e-8, rtol=0)
+
+
 def test_spectral_embedding_of_what_has_few_dimensions_is_exact() -> None:
     generator = torch.Generator().manual_seed(0)
     rows = torch.nn.functional.normalize(torch.randn(30, 4, generator=generator).double())
@@ -94,11 +115,22 @@ def test_simplex_embedding_has_unit_rows_and_health_describes_it() -> None:
     assert len(health.alpha) == 3
 
 
+def test_health_is_of_embeddings_from_all_over_the_table() -> None:
+    modulator = LerpModulator(20_000, 8, 3)
+    modulator.geometric.data[:10_000] *= 3
+    assert modulator.health().norm_mean == pytest.approx(2 * 64**0.5, rel=0.02)
+
+
 def test_the_default_field_modulator_has_the_claimed_size() -> None:
     modulator = FieldModulator(512, 6)
     assert sum(p.numel() for p in modulator.parameters() if p.requires_grad) == 38_552
     groups = modulator.parameter_groups(1e-3)
     assert [group["lr"] for group in groups] == [1e-4, 5e-4, 1e-3]
+    names = {id(p): name for name, p in modulator.named_parameters()}
+    slow, alpha, whole = ([names[id(p)] for p in group["params"]] for group in groups)  # type: ignore[attr-defined]
+    assert alpha == ["logit"]
+    assert {name.split(".")[2] for name in slow} == {"deform", "normalise", "valid"}
+    assert {name.split(".")[2] for name in whole} == {"gate"}
     assert sum(p.numel() for group in groups for p in group["params"]) == 38_552  # type: ignore[attr-defined]
 
 
@@ -123,6 +155,9 @@ def test_the_null_space_passes_bit_for_bit(
         assert torch.equal(found[..., ~active], states[..., ~active])
         assert found.dtype == dtype
         assert (found[..., active].abs() <= states[..., active].abs() * 1.01).all()
+    if null_space == "scattered":
+        order = torch.randperm(d, generator=torch.Generator().manual_seed(42))
+        assert torch.equal(modulator.active_at, order[: int(d * 0.75)].sort().values)
     assert null_space == "scattered" or active[: int(d * 0.75)].all()
 
 
@@ -161,13 +196,31 @@ def test_gradients_through_volumes_and_gates(k: int) -> None:
     assert torch.autograd.gradcheck(lambda v: expert.features(v), (volumes,))
 
 
-def test_health_follows_validity_in_training() -> None:
+def test_the_gate_has_no_factor_of_validity() -> None:
+    torch.manual_seed(0)
+    modulator = FieldModulator(16, 2).eval()
+    states = torch.randn(2, 3, 16)
+    active = states[..., :12]
+    expected = active.clone()
+    for index, expert in enumerate(modulator.experts):
+        alpha = modulator.alpha[1, index]
+        expected = expected * ((1 - alpha) + alpha * expert(active)[0])
+    torch.testing.assert_close(modulator(states, None, 1)[..., :12], expected)
+
+
+def test_health_follows_the_share_of_simplices_that_span_a_volume() -> None:
     torch.manual_seed(0)
     modulator = FieldModulator(16, 2)
-    before = modulator.health().validity
+    assert modulator.health().validity == (0.0,) * 3
     modulator(torch.randn(1, 3, 16), None, 0)
     after = modulator.health()
-    assert after.validity != before
+    assert after.validity == pytest.approx((0.01,) * 3)  # all of them do, in a memory of 0.99
+    flat = SimplexExpert(1, 4)
+    flat.template.zero_()
+    flat.deform.weight.data.zero_()
+    flat.deform.bias.data.zero_()
+    flat(torch.randn(5, 4))
+    assert flat.running_validity.item() == 0.0
     assert after.alpha[0] == pytest.approx((0.01,) * 3)
     modulator.eval()
     modulator(torch.randn(1, 3, 16), None, 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,22 @@ def test_training_lowers_the_loss_and_leaves_the_model_alone(tmp_path: Path) -> 
     again, repeated = run(module)
     assert repeated == history
     assert torch.equal(again.geometric, modulator.geometric)
+
+
+def test_the_rate_follows_a_cosine_by_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure: Any = None) -> Any:
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    run(tiny_models.save_t5(tmp_path))
+    expected = [3e-2 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
+    assert rates == pytest.approx([rate for rate in expected for _ in range(7)])
 
 
 def test_a_field_modulator_trains_in_its_groups_and_stops_early(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""What representations of the matched words show beside the plain encoder's (SPEC R3, R4, G2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geometry import relations, simplex
+from geometry.embedding import row_cosines
+from geometry.estimate import Sampling
+from geometry.relations import Pairs
+from invariants.experiments.relations import Words
+
+ANCHORS, PAIRS, SIMPLICES = 3_000, 50_000, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is looked at: pairs of anchors with their path similarity, simplices of all words."""
+
+    pairs: Pairs
+    simplices: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What one set of representations shows; preservation is 1 of the plain encoder's.
+
+    Pearson, Spearman and gradient are of pairs of anchors, CV and preservation of all words.
+    `dropped` simplices span no volume and are left out of the CV.
+    """
+
+    pearson: float
+    spearman: float
+    gradient: float
+    cv: float
+    preservation: float
+    dropped: int
+
+
+def draw_anchors(words: Words, sampling: Sampling, draw: int) -> Tensor:
+    """At most 3,000 words at random, in order, [anchors] int64."""
+    order = torch.randperm(len(words), generator=sampling.generator(f"anchors, draw {draw}"))
+    return order[:ANCHORS].sort().values
+
+
+def draw_probe(words: Words, anchors: Tensor, sampling: Sampling, draw: int) -> Probe:
+    """Pairs of the anchors and simplices of all words. Source: SPEC M2."""
+    generator = sampling.generator(f"probe, draw {draw}")
+    first, second = relations.draw_pairs(len(anchors), PAIRS, generator)
+    first, second = anchors[first], anchors[second]
+    pairs = relations.related_pairs(first, second, words.similarity(first, second))
+    return Probe(pairs, simplex.draw_index_sets(len(words), SIMPLICES, 5, generator))
+
+
+def measure(words: Words, probe: Probe, rows: Tensor) -> Relations:
+    """R3, R4, G2 and preservation of representations [words, d]."""
+    x = probe.pairs.similarity
+    unit = relations.unit_rows(rows)
+    cosines = relations.pair_cosines(unit, probe.pairs.first, probe.pairs.second)
+    cv, dropped = volume_cv(rows, probe.simplices)
+    return Relations(
+        pearson=relations.pearson(x, cosines),
+        spearman=relations.spearman(x, cosines),
+        gradient=(cosines[x >= relations.CLOSE].mean() - cosines[x < relations.FAR].mean()).item(),
+        cv=cv,
+        preservation=row_cosines(rows, words.encoder).mean().item(),
+        dropped=dropped,
+    )
+
+
+def volume_cv(rows: Tensor, simplices: Tensor) -> tuple[float, int]:
+    """CV of the volumes of rows' simplices, and how many span none and are dropped. SPEC G2."""
+    squares = simplex.squared_volumes_of_rows(rows, simplices)
+    volumes = squares[squares > 0].sqrt()
+    cv = volumes.std(correction=0) / volumes.mean()
+    return cv.item(), len(squares) - len(volumes)
