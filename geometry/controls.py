@@ -7,6 +7,7 @@ Bartlett's decomposition, so that five rows in d dimensions cost fifteen random 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -134,9 +135,11 @@ def random_balance(n: int, layers: int = 1) -> Estimate:
 
 def random_farthest_balance(n: int, layers: int, side: float) -> Estimate:
     """The positive share farthest from one half among `layers` layers of such weights, above or
-    below it as `side` is. Source: SPEC W3.
+    below it as `side` is. Shares are whole numbers over n: the interval is wider than that of the
+    continuous null by half a step at both ends. Source: SPEC W3.
     """
-    return estimate.farthest(random_balance(n), layers, side)
+    null, step = estimate.farthest(random_balance(n), layers, side), 0.5 / n
+    return replace(null, low=null.low - step, high=null.high + step)
 
 
 def gaussian_singular_values(m: int, n: int, generator: np.random.Generator) -> Tensor:

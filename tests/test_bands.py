@@ -59,7 +59,8 @@ PRINTS: dict[tuple[str, str], tuple[Print, ...]] = {
         Print(0.535, 0.001, ROWS_ERROR * math.sqrt(1 + 1 / DRAWS)),
     ),
     ("mean_pairwise_cosine", "qwen35_08b"): (Print(0.19471, 0.00001, COSINE_ERROR),),
-    ("digit_distance_correlation", "qwen35_08b"): (Print(-0.862, 0.001),),
+    # Half a digit, and as much for the rounding of the published file.
+    ("digit_distance_correlation", "qwen35_08b"): (Print(-0.862, 0.002),),
     ("q_sparsity", "t5_small"): (Print(0.937, 0.001),),
     ("q_sparsity", "t5_base"): (Print(0.994, 0.001),),
     ("q_sparsity", "bert_large"): (Print(0.991, 0.001),),
