@@ -7,8 +7,8 @@ Bartlett's decomposition, so that five rows in d dimensions cost fifteen random 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
