@@ -202,13 +202,12 @@ def test_a_claim_is_asserted_only_in_its_sources_design(t5_tiny: Model) -> None:
     assert judge(claim, stated, brief, Settings(twins=0), 0.0).verdict == "measured"
 
 
-def test_the_phase_boundary_is_between_in_every_part(
-    t5_tiny: Model, laid: Overlay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_phase_boundary_is_between_in_every_part(t5_tiny: Model, laid: Overlay) -> None:
     claim = load_claims()["phase_boundary"]
     found = quantities.phase_boundary(t5_tiny, FEW)
     assert set(found.parts) == {"Pearson", "gradient", "preservation", "texts unchanged", "text"}
     assert 0 < found.parts["preservation"] < 1
+    assert found.notes[0].startswith("curves recorded on")
     babbling = {**found.parts, "text": 1.5}
     judged = judge(
         claim, t5_tiny, dataclasses.replace(found, parts=babbling), Settings(twins=0), 0.0
