@@ -1,4 +1,4 @@
-"""How alike two clouds of paired rows are: Procrustes, CKA, shared neighbours (SPEC S13b).
+"""One cloud of rows laid over another: principal components and Procrustes (SPEC S13b).
 
 Everything is held against the same with the pairing shuffled.
 """
@@ -15,9 +15,10 @@ from geometry import embedding, estimate, relations, simplex, spectrum
 from geometry.embedding import CovarianceSpectrum, row_blocks
 from geometry.estimate import Estimate, Sampling
 from geometry.relations import Pairs
+from geometry.similarity import NEIGHBOURS, linear_cka, paired_volumes, shared_neighbours
 
 FITTED, ANCHORS, HELD_OUT, RELATED = 50_000, 10_000, 5_000, 1_000
-SIMPLICES, NEIGHBOURS, EXTREMES = 2_000, 10, 20
+SIMPLICES, EXTREMES = 2_000, 20
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -77,53 +78,6 @@ def orthogonal_procrustes(source: Tensor, target: Tensor) -> Procrustes:
     return Procrustes(u @ v, *means)
 
 
-def linear_cka(a: Tensor, b: Tensor) -> float:
-    """Linear centred kernel alignment of paired rows [n, p] and [n, q], without bias.
-
-    HSIC is estimated as Song et al. (2012) do, from the p × q products and never the n × n kernels:
-    0 for independent clouds whatever their width, where the plain form (Kornblith et al. 2019)
-    shows √(pq)/n and more. Raises ValueError below four rows, or if they do not pair up.
-    """
-    if len(a) != len(b) or len(a) < 4:
-        raise ValueError(f"CKA needs at least 4 pairs of rows, got {len(a)} and {len(b)}")
-    x, y = (rows.double() - rows.double().mean(0) for rows in (a, b))
-    return (_hsic(x, y) / (_hsic(x, x) * _hsic(y, y)) ** 0.5).item()
-
-
-def _hsic(x: Tensor, y: Tensor) -> Tensor:
-    n = len(x)
-    own, other = x.square().sum(1), y.square().sum(1)
-    rows, columns = x @ x.sum(0) - own, y @ y.sum(0) - other
-    trace = (x.mT @ y).square().sum() - (own * other).sum()
-    mixed = rows.sum() * columns.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (rows @ columns)
-    found: Tensor = trace + mixed
-    return found
-
-
-def shared_neighbours(a: Tensor, b: Tensor, k: int = NEIGHBOURS) -> Estimate:
-    """Mean share of a row's k nearest others, by cosine, that both clouds agree on.
-
-    a: [n, p], b: [n, q], paired. Chance alone gives k/(n − 1). Raises ValueError unless k < n.
-    Source: Huh et al. 2024 (mutual nearest neighbours).
-    """
-    if not k < len(a):
-        raise ValueError(f"{len(a)} rows have no {k} neighbours")
-    found = [_nearest(rows, k) for rows in (a, b)]
-    both = (found[0].unsqueeze(2) == found[1].unsqueeze(1)).any(2)
-    return estimate.mean(both.double().mean(1))
-
-
-def _nearest(rows: Tensor, k: int) -> Tensor:
-    unit = relations.unit_rows(rows)
-    parts = []
-    for start in range(0, len(unit), 1024):
-        cosines = unit[start : start + 1024] @ unit.mT
-        own = torch.arange(len(cosines), device=rows.device)
-        cosines[own, own + start] = -torch.inf
-        parts.append(cosines.topk(k).indices)
-    return torch.cat(parts)
-
-
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Mean, std and percentiles (the median among them) of one number per token."""
@@ -139,9 +93,10 @@ class Fit:
 
     `relational`: Pearson of the pairwise cosines of the two; `relational_difference` their mean
     |Δcos|. `volumes`: correlation of pentachoron volumes on the same index sets (on other tokens'
-    in the null, for no turn changes a volume), `volume_ratio` mapped over native mean. `best` and
-    `worst` are places among the held-out tokens. `unexplained` is the residual's share of the
-    target's centred square, `unexplained_scaled` what the best common scale leaves of it.
+    in the null, for no turn changes a volume), `volume_ratio` mapped over native mean, `dropped`
+    how many were degenerate. `best` and `worst` are places among the held-out tokens. `unexplained`
+    is the residual's share of the target's centred square, `unexplained_scaled` what the best
+    common scale leaves of it.
     """
 
     procrustes: Procrustes
@@ -158,6 +113,7 @@ class Fit:
     unexplained_scaled: float
     volumes: float
     volume_ratio: float
+    dropped: int
     cv_native: float
     cv_mapped: float
 
@@ -255,10 +211,7 @@ def _fit(
     sets = simplex.draw_index_sets(
         len(target), SIMPLICES, 5, sampling.generator("projected pentachora")
     )
-    volumes = [
-        simplex.squared_volumes_of_rows(rows, own).clamp_min(0).sqrt().cpu()
-        for rows, own in ((target, others[sets]), (mapped, sets))
-    ]
+    volumes = paired_volumes(target[others.to(target.device)], mapped, sets)
     order = cosines.argsort(descending=True).tolist()
     centred, moved = target - target.mean(0), mapped - mapped.mean(0)
     square, product = centred.square().sum(), (centred * moved).sum()
@@ -276,10 +229,11 @@ def _fit(
         unexplained=(residual.square().sum() / square).item(),
         scale=scale.item(),
         unexplained_scaled=(1 - scale * product / square).item(),
-        volumes=relations.pearson(*volumes),
-        volume_ratio=(volumes[1].mean() / volumes[0].mean()).item(),
-        cv_native=estimate.coefficient_of_variation(volumes[0]).value,
-        cv_mapped=estimate.coefficient_of_variation(volumes[1]).value,
+        volumes=relations.pearson(volumes.first, volumes.second),
+        volume_ratio=(volumes.second.mean() / volumes.first.mean()).item(),
+        dropped=volumes.dropped,
+        cv_native=estimate.coefficient_of_variation(volumes.first).value,
+        cv_mapped=estimate.coefficient_of_variation(volumes.second).value,
     )
 
 

@@ -7,13 +7,19 @@ Bartlett's decomposition, so that five rows in d dimensions cost fifteen random 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 
+import numpy as np
+import scipy.linalg
 import torch
 from torch import Tensor
 
 from geometry import estimate
 from geometry.estimate import Estimate, Sampling, exact, normal
 from geometry.simplex import PENTACHORON, draw_index_sets, squared_volume
+from geometry.spectrum import SpectrumSummary, summarize
 
 
 def gaussian_pentachoron_cv(d: int) -> Estimate:
@@ -48,17 +54,21 @@ def gaussian_rows(n: int, rows: int, d: int, generator: torch.Generator) -> Tens
 def norm_matched_volumes(norms: Tensor, d: int, n: int, generator: torch.Generator) -> Tensor:
     """Volumes of n pentachora whose vertices have the norms of random rows, in random directions.
 
-    norms: [rows]; d: dimension, at least 5. Returns [n] float64. Source: SPEC G2, control (c).
+    norms: [rows]; d: dimension, at least 5. Returns [n] float64, fewer where V² ≤ 0 was dropped.
+    Source: SPEC G2, control (c).
     """
     size = PENTACHORON + 1
     vertices = gaussian_rows(n, size, d, generator)
     chosen = norms.double().cpu()[draw_index_sets(len(norms), n, size, generator)]
     vertices *= (chosen / torch.linalg.vector_norm(vertices, dim=-1)).unsqueeze(-1)
-    return squared_volume(vertices).clamp_min(0).sqrt()
+    return _volumes(squared_volume(vertices))
 
 
 def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Volumes of n pentachora of Gaussian points with stds [d]. Source: SPEC G2, control (b)."""
+    """Volumes of n pentachora of Gaussian points with stds [d].
+
+    Returns [n] float64, fewer where V² ≤ 0 was dropped. Source: SPEC G2, control (b).
+    """
     stds = stds.double().cpu()
     step = max(1, (1 << 22) // len(stds))
     blocks = [
@@ -74,7 +84,23 @@ def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Genera
         )
         for start in range(0, n, step)
     ]
-    return torch.cat(blocks).clamp_min(0).sqrt()
+    return _volumes(torch.cat(blocks))
+
+
+def per_dimension_gaussian_mean(stds: Tensor, n: int, generator: torch.Generator) -> Estimate:
+    """Mean pentachoron volume of Gaussian points with stds [d], from n draws.
+
+    E V² is known, 5/4! · e₄(stds²) with e₄ the elementary symmetric polynomial, and V² varies with
+    V: as a control variate it leaves a small part of the draws' noise. Raises ValueError where
+    fewer than two draws have a volume. Source: SPEC G2.
+    """
+    volumes = per_dimension_gaussian_volumes(stds, n, generator)
+    if len(volumes) < 2:
+        raise ValueError("Gaussian points of these stds span no volume")
+    squares = volumes.square()
+    excess = squares - 5 / math.factorial(PENTACHORON) * _elementary_symmetric(stds.square())
+    slope = torch.cov(torch.stack([volumes, squares]))[0, 1] / squares.var()
+    return estimate.mean(volumes - slope * excess)
 
 
 def gaussian_participation_ratio(n: int, d: int) -> Estimate:
@@ -105,6 +131,63 @@ def random_balance(n: int, layers: int = 1) -> Estimate:
     mean over `layers` of them. Std 0.75/n for one. Source: SPEC W3.
     """
     return normal(0.5, 0.75 / (n * math.sqrt(layers)), method="closed form")
+
+
+def random_farthest_balance(n: int, layers: int, side: float) -> Estimate:
+    """The positive share farthest from one half among `layers` layers of such weights, above or
+    below it as `side` is. Shares are whole numbers over n: the interval is wider than that of the
+    continuous null by half a step at both ends. Source: SPEC W3.
+    """
+    null, step = estimate.farthest(random_balance(n), layers, side), 0.5 / n
+    return replace(null, low=null.low - step, high=null.high + step)
+
+
+def gaussian_singular_values(m: int, n: int, generator: np.random.Generator) -> Tensor:
+    """Singular values of an m × n matrix of N(0, 1) numbers, descending, [min] float64.
+
+    Exact in distribution, from 2·min − 1 random numbers: a bidiagonal matrix of independent χ
+    variables has the same ones; and, with both signs, a tridiagonal matrix of twice the size.
+    Source: Dumitriu & Edelman, Matrix models for beta ensembles (2002).
+    """
+    small, large = min(m, n), max(m, n)
+    off_diagonal = np.empty(2 * small - 1)
+    off_diagonal[0::2] = np.sqrt(generator.chisquare(np.arange(large, large - small, -1)))
+    off_diagonal[1::2] = np.sqrt(generator.chisquare(np.arange(small - 1, 0, -1)))
+    both_signs = scipy.linalg.eigvalsh_tridiagonal(
+        np.zeros(2 * small), off_diagonal, lapack_driver="sterf"
+    )
+    return torch.from_numpy(both_signs[small:][::-1].copy()).clamp_min(0)
+
+
+@cache
+def gaussian_spectra(m: int, n: int) -> tuple[SpectrumSummary, ...]:
+    """Statistics of the spectra of a few random m × n matrices, always the same: 4 – 16 of them,
+    fewer of larger ones, which differ less. Source: SPEC W1.
+    """
+    generator = np.random.default_rng((m, n))
+    draws = max(4, min(16, 8192 // min(m, n)))
+    return tuple(summarize(gaussian_singular_values(m, n, generator)) for _ in range(draws))
+
+
+def random_median(
+    shapes: Sequence[tuple[int, int]], statistic: Callable[[SpectrumSummary, int], float]
+) -> Estimate:
+    """Median over matrices of these shapes, of random entries, of a statistic of their spectra.
+
+    `statistic` takes the summary of a spectrum and how many singular values it has. The mean and
+    the central 95 % of 400 sets of matrices from `gaussian_spectra`. Raises ValueError without
+    shapes. Source: SPEC W1.
+    """
+    if not shapes:
+        raise ValueError("a median needs at least one matrix")
+    generator = torch.Generator().manual_seed(0)
+    columns = []
+    for m, n in shapes:
+        pool = [statistic(summary, min(m, n)) for summary in gaussian_spectra(m, n)]
+        chosen = torch.randint(len(pool), (400,), generator=generator)
+        columns.append(torch.tensor(pool, dtype=torch.float64)[chosen])
+    medians = torch.from_numpy(np.median(torch.stack(columns).numpy(), axis=0))
+    return estimate.quantile_interval(medians, medians.mean().item(), "drawn")
 
 
 def random_matrix_cosine(numel: int, pairs: int = 1) -> Estimate:
@@ -143,3 +226,17 @@ def shuffled_correlation(x: Tensor, y: Tensor, sampling: Sampling) -> Estimate:
     second = second - second.mean(1, keepdim=True)
     cosines = (second @ first) / (second.square().sum(1) * first.square().sum()).sqrt()
     return estimate.quantile_interval(cosines, cosines.mean().item(), "permutations")
+
+
+def _elementary_symmetric(values: Tensor) -> float:
+    """Σ over i < j < k < l of the product of four values [d], by Newton's recursion in float64."""
+    powers = [values.double().pow(k).sum().item() for k in range(PENTACHORON + 1)]
+    found = [1.0]
+    for k in range(1, PENTACHORON + 1):
+        terms = [(-1) ** (i - 1) * found[k - i] * powers[i] for i in range(1, k + 1)]
+        found.append(math.fsum(terms) / k)
+    return found[-1]
+
+
+def _volumes(squared: Tensor) -> Tensor:
+    return squared[squared > 0].sqrt()

@@ -1,4 +1,7 @@
-"""Probes of a token-embedding table [rows, d] (SPEC G3 – G8). Row blocks, reductions in float64."""
+"""Probes of a token-embedding table [rows, d] (SPEC G3, G5, G7, G8).
+
+Row blocks, reductions in float64.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geometry import spectrum
-from geometry.estimate import Sampling
+from geometry import estimate, spectrum
+from geometry.estimate import Estimate, Sampling, exact
 
 PERCENTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-COSINE_MARKS = (0.0, 0.1, 0.19471, 0.2, 0.29154, 0.29514, 0.3, 0.5, 0.7, 0.9)
-COSINE_ROWS = 5000
-DISTANCE_ROWS = 2000
 _BLOCK_BYTES = 1 << 25
+_COVARIANCE_DRAWS = 8
 
 
 def row_blocks(table: Tensor) -> Iterator[Tensor]:
@@ -89,6 +90,27 @@ def covariance_spectrum(table: Tensor) -> CovarianceSpectrum:
     return CovarianceSpectrum(eigenvalues)
 
 
+def sampled_participation_ratio(table: Tensor, rows: int, sampling: Sampling) -> Estimate:
+    """Participation ratio over d of the covariance of `rows` random rows, mean of eight draws.
+
+    Fewer rows show less: 1/PR_n ≈ 1/PR + 1/n − 1/N for the undivided ratios of n of N rows. Exact
+    where the table has no more rows than that. Source: SPEC G3, S13a.
+    """
+    if rows >= len(table):
+        return exact(covariance_spectrum(table).participation_ratio)
+    generator = sampling.generator("rows of a covariance")
+    draws = []
+    for _ in range(_COVARIANCE_DRAWS):
+        chosen = torch.randperm(len(table), generator=generator)[:rows].to(table.device)
+        draws.append(covariance_spectrum(table[chosen]).participation_ratio)
+    return estimate.mean_of_few(draws)
+
+
+def unit_rows(rows: Tensor) -> Tensor:
+    """Rows [n, d] scaled to length one, float64; zero rows stay zero."""
+    return torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
+
+
 def row_cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosine of every row of a [n, d] with the same row of b [n, d] → [n] float64.
 
@@ -96,108 +118,8 @@ def row_cosines(a: Tensor, b: Tensor) -> Tensor:
     """
     if a.shape != b.shape:
         raise ValueError(f"rows of {list(a.shape)} and {list(b.shape)} do not pair up")
-    return torch.cat(
-        [(_unit(x) * _unit(y)).sum(1) for x, y in zip(row_blocks(a), row_blocks(b), strict=True)]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CosineMoments:
-    """Mean and std of the cosine over all pairs of different rows."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True, slots=True)
-class CosineSummary:
-    """Pairwise cosines: exact moments over *all* pairs of rows, the rest over sampled rows.
-
-    `near` is the share of sampled pairs within ± 0.01 of each mark; `nearest`, the closest value.
-    """
-
-    moments: CosineMoments
-    sampled_mean: float
-    lowest: float
-    highest: float
-    percentiles: Mapping[float, float]
-    near: Mapping[float, float]
-    nearest: Mapping[float, float]
-
-
-def cosine_moments(table: Tensor) -> CosineMoments:
-    """Moments over all pairs of non-zero rows, from Σ uᵢ and Uᵀ U of the unit rows.
-
-    Raises ValueError for fewer than two non-zero rows. Source: SPEC G4.
-    """
-    d = table.shape[1]
-    n = 0
-    total = torch.zeros(d, dtype=torch.float64, device=table.device)
-    gram = torch.zeros(d, d, dtype=torch.float64, device=table.device)
-    for block in row_blocks(table):
-        unit = _unit(block)
-        n += int(torch.count_nonzero(unit.any(1)))
-        total += unit.sum(0)
-        gram.addmm_(unit.mT, unit)
-    if n < 2:
-        raise ValueError(f"cosines need at least 2 non-zero rows, got {n}")
-    pairs = n * (n - 1)
-    mean = (total.square().sum().item() - n) / pairs
-    second = (gram.square().sum().item() - n) / pairs
-    return CosineMoments(mean, max(0.0, second - mean**2) ** 0.5)
-
-
-def cosine_summary(table: Tensor, sampling: Sampling) -> CosineSummary:
-    """Cosines between the rows of a table; zero rows are left out. Source: SPEC G4.
-
-    Extremes and percentiles come from the pairs of 5,000 random rows; of fewer, where fewer draws
-    are asked for.
-    Raises ValueError for fewer than two non-zero rows.
-    """
-    moments = cosine_moments(table)
-    kept = torch.nonzero(row_norms(table) > 0).flatten()
-    cosines = _sampled_cosines(table, kept, sampling)
-    return CosineSummary(
-        moments=moments,
-        sampled_mean=cosines.mean(dtype=torch.float64).item(),
-        lowest=cosines.min().item(),
-        highest=cosines.max().item(),
-        percentiles=percentiles(cosines),
-        near={m: _share_near(cosines, m) for m in COSINE_MARKS},
-        nearest={m: cosines[(cosines - m).abs().argmin()].item() for m in COSINE_MARKS},
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class DistanceSummary:
-    """Euclidean distances between sampled rows; `scale` = √d for the same in units of √d."""
-
-    mean: float
-    std: float
-    lowest: float
-    highest: float
-    percentiles: Mapping[float, float]
-    scale: float
-
-    @property
-    def cv(self) -> float:
-        return self.std / self.mean
-
-
-def distance_summary(table: Tensor, sampling: Sampling) -> DistanceSummary:
-    """Distances between the pairs of up to 2,000 random rows. Source: SPEC G6."""
-    rows = _random_rows(torch.arange(len(table)), DISTANCE_ROWS, sampling, "distance rows")
-    distances = torch.pdist(table[rows.to(table.device)].double()).cpu()
-    if not len(distances):
-        raise ValueError("distances need at least 2 rows")
-    return DistanceSummary(
-        mean=distances.mean().item(),
-        std=distances.std(correction=0).item(),
-        lowest=distances.min().item(),
-        highest=distances.max().item(),
-        percentiles=percentiles(distances),
-        scale=table.shape[1] ** 0.5,
-    )
+    blocks = zip(row_blocks(a), row_blocks(b), strict=True)
+    return torch.cat([(unit_rows(x) * unit_rows(y)).sum(1) for x, y in blocks])
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +223,7 @@ def category_summary(
 
 def cosine_matrix(rows: Tensor) -> Tensor:
     """Cosines between all rows [n, d], as [n, n] float64 on the CPU; zero rows give zeros."""
-    unit = _unit(rows)
+    unit = unit_rows(rows)
     return (unit @ unit.mT).cpu()
 
 
@@ -309,23 +231,3 @@ def percentiles(values: Tensor) -> dict[float, float]:
     """The percentiles of SPEC G4 of values [n], by linear interpolation."""
     found = np.quantile(values.cpu().numpy(), PERCENTILES)
     return dict(zip(PERCENTILES, found.tolist(), strict=True))
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(rows.double(), dim=1, eps=1e-300)
-
-
-def _sampled_cosines(table: Tensor, kept: Tensor, sampling: Sampling) -> Tensor:
-    rows = _random_rows(kept, COSINE_ROWS, sampling, "cosine rows").to(table.device)
-    unit = _unit(table[rows]).float()
-    upper = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
-    return (unit @ unit.mT)[upper].cpu()
-
-
-def _random_rows(rows: Tensor, count: int, sampling: Sampling, stream: str) -> Tensor:
-    order = torch.randperm(len(rows), generator=sampling.generator(stream))
-    return rows[order[: min(count, sampling.samples // 10)]]
-
-
-def _share_near(values: Tensor, mark: float) -> float:
-    return torch.count_nonzero((values - mark).abs() <= 0.01).item() / len(values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import scipy.special
 import torch
@@ -98,10 +98,34 @@ def predicted(draws: Sequence[float], method: str = "prediction interval") -> Es
     mean ± t s √(1 + 1/n), t being Student's 97.5 % quantile of n − 1 degrees: exact for normal
     numbers. Raises ValueError if n < 2.
     """
-    x = _draws(torch.tensor(draws, dtype=torch.float64))
-    centre, n = x.mean().item(), len(x)
-    reach = float(scipy.special.stdtrit(n - 1, 0.975)) * x.std().item() * math.sqrt(1 + 1 / n)
+    centre, n, reach = _student(draws)
+    reach *= math.sqrt(1 + 1 / n)
     return Estimate(centre, centre - reach, centre + reach, 0, f"{method}, {n} seeds")
+
+
+def mean_of_few(draws: Sequence[float]) -> Estimate:
+    """Mean of a few like numbers ± t s/√n: exact for normal ones. Raises ValueError if n < 2."""
+    centre, n, reach = _student(draws)
+    reach /= math.sqrt(n)
+    return Estimate(centre, centre - reach, centre + reach, n, "Student's t")
+
+
+def farthest(null: Estimate, n: int, side: float = math.inf) -> Estimate:
+    """Where the farthest of n independent normal numbers lies from their common centre.
+
+    `null` is one of them, with its 95 % interval. Value and interval are the median and the central
+    95 % of max |xᵢ − centre|, laid off from the centre on the side where `side` lies: the null of
+    the worst of n parts. Raises ValueError if n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"the farthest of {n} numbers is none")
+    std = null.half_width / Z95 * (-1 if side < null.value else 1)
+    # P(max |z| ≤ r) = (2 Φ(r) − 1)ⁿ
+    near, middle, far = (
+        null.value + std * float(scipy.special.ndtri((1 + share ** (1 / n)) / 2))
+        for share in (0.025, 0.5, 0.975)
+    )
+    return Estimate(middle, min(near, far), max(near, far), 0, f"farthest of {n}")
 
 
 def quantile_interval(draws: Tensor, value: float, method: str) -> Estimate:
@@ -120,6 +144,12 @@ class Sampling:
     samples: int = 100_000
     limit: int = 1_600_000
     edges: tuple[float, ...] = ()
+
+    def at_least(self, samples: int) -> Sampling:
+        """The same with no fewer draws than these."""
+        if self.samples >= samples:
+            return self
+        return replace(self, samples=samples, limit=max(self.limit, samples))
 
     def generator(self, stream: str) -> torch.Generator:
         """A CPU generator for one named stream: independent of all other names and seeds."""
@@ -150,3 +180,10 @@ def _draws(x: Tensor) -> Tensor:
     if len(x) < 2:
         raise ValueError(f"an interval needs at least 2 draws, got {len(x)}")
     return x.detach().double().cpu()
+
+
+def _student(draws: Sequence[float]) -> tuple[float, int, float]:
+    """Mean, number, and Student's 97.5 % quantile times the std."""
+    x = _draws(torch.tensor(draws, dtype=torch.float64))
+    quantile = float(scipy.special.stdtrit(len(x) - 1, 0.975))
+    return x.mean().item(), len(x), quantile * x.std().item()

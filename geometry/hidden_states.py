@@ -46,3 +46,27 @@ def averaged(summaries: Sequence[LayerSummary]) -> LayerSummary:
         dtype=torch.float64,
     )
     return LayerSummary(*rows.mean(0).tolist())
+
+
+def position_cosines(first: Tensor, second: Tensor) -> Tensor:
+    """Cosines of states [m, d] and [n, d] at the positions that both have, [min(m, n)] float64.
+
+    Raises ValueError if the widths differ. Source: SPEC G9.
+    """
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(f"states of {first.shape[1]} and {second.shape[1]} dimensions")
+    shared = min(len(first), len(second))
+    cosines: Tensor = torch.nn.functional.cosine_similarity(
+        first[:shared].double(), second[:shared].double(), dim=1
+    )
+    return cosines.cpu()
+
+
+def mean_by_position(rows: Sequence[Tensor]) -> tuple[float, ...]:
+    """Mean over texts of numbers by position, each [positions of the text]; longest text's length.
+
+    A position counts the texts that have it.
+    """
+    padded = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=torch.nan)
+    means: list[float] = padded.nanmean(0).tolist()
+    return tuple(means)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_OFTEN = 0.05  # share of negative weights that no multiplied gain shows
+
 
 @dataclass(frozen=True, slots=True)
 class LayerCorrelation:
@@ -69,3 +71,16 @@ def norm_scale(weight: Tensor, *, zero_centred: bool = False) -> NormScale:
         below=int((scale < 0.5).sum()),
         near_one=int(((scale > 0.8) & (scale < 1.2)).sum()),
     )
+
+
+def told_convention(weight: Tensor) -> bool | None:
+    """Whether a normalisation weight [d] scales by 1 + w, as far as its numbers tell; else None.
+
+    As initialised it is all zeros or all ones; trained gains by which a state is multiplied are
+    hardly ever negative, offsets from one often are.
+    """
+    if not weight.any():
+        return True
+    if (weight == 1).all():
+        return False
+    return True if (weight < 0).double().mean() > _OFTEN else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,11 +38,14 @@ def bias_heads(bias: Tensor) -> list[BiasHead]:
     return [_head(column) for column in bias.double().cpu().mT]
 
 
-def random_mixed_heads(buckets: int, heads: int) -> Estimate:
-    """How many of `heads` heads are mixed when every bucket is as likely to be the peak."""
-    share = 1 - 2 * _EDGE / buckets
-    found = normal(heads * share, (heads * share * (1 - share)) ** 0.5, method="binomial")
-    return Estimate(found.value, max(0.0, found.low), min(float(heads), found.high), 0, "binomial")
+def random_mixed_heads(tables: Sequence[tuple[int, int]]) -> Estimate:
+    """How many heads of tables of [buckets, heads] are mixed when any bucket may be the peak."""
+    shares = [(heads, 1 - 2 * _EDGE / buckets) for buckets, heads in tables]
+    total = sum(heads for heads, _ in shares)
+    mean = sum(heads * share for heads, share in shares)
+    variance = sum(heads * share * (1 - share) for heads, share in shares)
+    found = normal(mean, math.sqrt(variance), method="binomial")
+    return Estimate(mean, max(0.0, found.low), min(float(total), found.high), 0, "binomial")
 
 
 def _head(column: Tensor) -> BiasHead:

@@ -9,13 +9,43 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from geometry.estimate import Z95, Estimate
 
-BANDS = ((0.9, 1.0), (0.5, 0.9), (0.25, 0.5), (0.1, 0.25), (0.05, 0.1), (0.0, 0.05))
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """An interval of similarities, and which of its ends belong to it."""
+
+    low: float
+    high: float
+    closed: Literal["left", "right", "both", "neither"] = "left"
+
+    def __str__(self) -> str:
+        left = "[" if self.closed in ("left", "both") else "("
+        right = "]" if self.closed in ("right", "both") else ")"
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+    def contains(self, x: Tensor) -> Tensor:
+        """Which of x [n] lie in the band, [n] bool."""
+        above = x >= self.low if self.closed in ("left", "both") else x > self.low
+        below = x <= self.high if self.closed in ("right", "both") else x < self.high
+        return above & below
+
+
+# Each similarity is in one band: the source counts 1/20 in two of them, and 1 in none.
+BANDS = (
+    Band(0.9, 1.0, "both"),
+    Band(0.5, 0.9),
+    Band(0.25, 0.5),
+    Band(0.1, 0.25),
+    Band(0.05, 0.1, "neither"),
+    Band(0.0, 0.05, "right"),
+)
 CLOSE, FAR = 0.25, 0.10
 GROUPS = 20
 CHAIN_STEPS = 10
@@ -111,7 +141,8 @@ class Alignment:
 def alignment(pairs: Pairs, cosines: Tensor, words: int) -> Alignment:
     """Alignment of cosines [pairs] with the similarity of pairs among `words` words.
 
-    Source: SPEC R3, R4.
+    What the pairs do not give (a gradient without close pairs, a correlation with a constant) is
+    NaN. Source: SPEC R3, R4.
     """
     x, y = pairs.similarity.double(), cosines.double()
     close, far = (x >= CLOSE).double(), (x < FAR).double()
@@ -156,10 +187,10 @@ def correlation(pairs: Pairs, x: Tensor, y: Tensor, words: int) -> Estimate:
 
 
 def banded(similarity: Tensor, cosines: Tensor) -> tuple[tuple[int, float], ...]:
-    """Count and mean cosine in each of the bands of similarity."""
+    """Count and mean cosine in each of the bands of similarity, NaN of none. Source: SPEC R4."""
     found = []
-    for low, high in BANDS:
-        inside = (similarity >= low) & ((similarity < high) | (high == 1.0))
+    for band in BANDS:
+        inside = band.contains(similarity)
         count = int(inside.sum())
         found.append((count, cosines[inside].mean().item() if count else math.nan))
     return tuple(found)
@@ -170,22 +201,23 @@ def jackknife(
 ) -> list[Estimate]:
     """Statistics of the summed rows [pairs, k], with intervals from deleting groups of words.
 
-    `statistic` maps sums [..., k] to [statistics, ...]. Leaving out one of 20 groups of words
-    leaves out every pair that touches it; 19/20 of the results' sum of squares about their mean
-    is the variance (Efron's jackknife, over nodes).
+    `statistic` maps sums [..., k] to [statistics, ...]. Leaving out one of 20 groups of words (of
+    single words where there are fewer) leaves out every pair that touches it; 19/20 of the results'
+    sum of squares about their mean is the variance (Efron's jackknife, over nodes).
     """
-    group = torch.arange(words) % GROUPS
-    cell = group[pairs.first] * GROUPS + group[pairs.second]
-    sums = torch.zeros(GROUPS * GROUPS, rows.shape[1], dtype=torch.float64)
+    groups = min(GROUPS, words)
+    group = torch.arange(words) % groups
+    cell = group[pairs.first] * groups + group[pairs.second]
+    sums = torch.zeros(groups * groups, rows.shape[1], dtype=torch.float64)
     sums.index_add_(0, cell, rows)
-    table = sums.view(GROUPS, GROUPS, -1)
+    table = sums.view(groups, groups, -1)
     total = table.sum((0, 1))
     own = table.diagonal().mT
     without = total - table.sum(0) - table.sum(1) + own
     values, deleted = statistic(total), statistic(without)
     spread = deleted - deleted.mean(1, keepdim=True)
-    errors = (spread.square().sum(1) * (GROUPS - 1) / GROUPS).sqrt()
-    method = f"jackknife over {GROUPS} groups of words"
+    errors = (spread.square().sum(1) * (groups - 1) / groups).sqrt()
+    method = f"jackknife over {groups} groups of words"
     return [
         Estimate(value, value - Z95 * error, value + Z95 * error, len(pairs), method)
         for value, error in zip(values.tolist(), errors.tolist(), strict=True)
@@ -218,6 +250,26 @@ def chain_cosines(unit: Tensor, chains: Tensor) -> Tensor:
     ends = chains[chain, position + 1]
     cosines[chain, position] = (unit[chains[chain, 0]] * unit[ends]).sum(1).double()
     return cosines
+
+
+def chain_decay(unit: Tensor, chains: Tensor, position: int = 5) -> Estimate:
+    """Mean cosine at the first matched ancestor less that at a later one, by default the fifth.
+
+    unit: [words, d] rows at unit length; chains: [chains, 11] as `hypernym_chains` gives them.
+    Chains share ancestors: the interval leaves out groups of words with every chain's end that
+    touches them. NaN where no chain is so long. Source: SPEC R6.
+    """
+    near, far = (torch.nonzero(chains[:, p] >= 0).flatten() for p in (1, position))
+    starts = torch.cat([chains[near, 0], chains[far, 0]])
+    ends = torch.cat([chains[near, 1], chains[far, position]])
+    cosines = (unit[starts] * unit[ends]).sum(1).double()
+    is_near = (torch.arange(len(starts)) < len(near)).double()
+    rows = torch.stack([is_near, is_near * cosines, 1 - is_near, (1 - is_near) * cosines], 1)
+    pairs = Pairs(starts, ends, cosines)
+    (found,) = jackknife(
+        rows, pairs, len(unit), lambda s: (s[..., 1] / s[..., 0] - s[..., 3] / s[..., 2])[None]
+    )
+    return found
 
 
 def intra_cosines(unit: Tensor, members: Mapping[str, Sequence[int]]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -109,10 +110,17 @@ class VolumeStatistics:
     dropped: int
 
 
-def volume_statistics(table: Tensor, sampling: Sampling, *, unit: bool = False) -> VolumeStatistics:
+def volume_statistics(
+    table: Tensor,
+    sampling: Sampling,
+    *,
+    unit: bool = False,
+    edges_of: Literal["cv", "mean"] = "cv",
+) -> VolumeStatistics:
     """CV and mean volume over random pentachora of a table's rows. Source: SPEC G2.
 
-    table: [rows, d], d ≥ 4; `unit` scales every row to length one first (directions alone).
+    table: [rows, d], d ≥ 4; `unit` scales every row to length one first (directions alone);
+    `edges_of` says which of the two has to clear the sampling's edges.
     Raises ValueError for fewer than five rows or d < 4, and if every simplex is degenerate.
     """
     scales = None
@@ -131,13 +139,15 @@ def volume_statistics(table: Tensor, sampling: Sampling, *, unit: bool = False) 
         dropped += n - len(volumes)
         return volumes
 
-    def cv(volumes: Tensor) -> Estimate:
+    of = {"cv": estimate.coefficient_of_variation, "mean": estimate.mean}
+
+    def judged(volumes: Tensor) -> Estimate:
         if len(volumes) < 2:
             raise ValueError("every sampled pentachoron is degenerate (V² ≤ 0)")
-        return estimate.coefficient_of_variation(volumes)
+        return of[edges_of](volumes)
 
-    volumes, result = estimate.refine(draw, cv, sampling)
-    return VolumeStatistics(result, estimate.mean(volumes), dropped)
+    volumes, _ = estimate.refine(draw, judged, sampling)
+    return VolumeStatistics(of["cv"](volumes), of["mean"](volumes), dropped)
 
 
 def _checked(vertices: Tensor) -> Tensor:

@@ -11,14 +11,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from fixtures import options as kinds
 from fixtures.errors import InputError, UnavailableError
 from fixtures.model import open_model, resolve_device, resolve_dtype
 from fixtures.registry import ModelEntry, select_models
-from invariants.claims import Claim, load_claims
+from invariants.claims import Claim, ClaimsError, load_claims
 from invariants.commands import COMMANDS, run
 from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
 from reports import page
-from reports.results import Measurement, latest, write_atomically, write_results
+from reports.files import ResultsError, write_atomically, write_results
+from reports.options import output_file
+from reports.results import Measurement, Results, latest
+from reports.terminal import cell_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,11 +32,24 @@ def main(arguments: list[str] | None = None) -> int:
         return run(given[0], given[1:])
     options = _parser().parse_args(given)
     try:
-        entries = select_models(options.model, options.models, options.pair)
-        device = resolve_device(options.device)
-    except InputError as error:
+        results = _measure(options)
+        for measurement in results.measurements:
+            print(cell_line(measurement))
+        if options.results:
+            write_results(results, options.results)
+        if options.report:
+            write_atomically(options.report, page.render(results))
+    except (InputError, ClaimsError, ResultsError) as error:
         print(f"invariants: {error}", file=sys.stderr)
         return 2
+    print(results.coverage())
+    return int(any(m.fails for m in results.measurements))
+
+
+def _measure(options: argparse.Namespace) -> Results:
+    """Every claim of every model that was named."""
+    entries = select_models(options.model, options.models, options.pair)
+    device = resolve_device(options.device)
     settings = Settings(
         seed=options.seed,
         samples=options.samples,
@@ -40,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         universal=options.claims == "universal",
     )
     claims = load_claims()
-    results = latest(
+    return latest(
         measurement
         for entry in entries.values()
         for measurement in measure_model(
@@ -52,14 +69,6 @@ def main(arguments: list[str] | None = None) -> int:
             download=options.download,
         )
     )
-    for measurement in results.measurements:
-        print(_line(measurement))
-    if options.results:
-        write_results(results, options.results)
-    if options.report:
-        write_atomically(options.report, page.render(results))
-    print(results.coverage())
-    return int(any(m.fails for m in results.measurements))
 
 
 def measure_model(
@@ -83,15 +92,6 @@ def measure_model(
     return measured
 
 
-def _line(measurement: Measurement) -> str:
-    value = measurement.value
-    number = "" if value is None else f"{value.value:.6g}"
-    if value is not None and value.low < value.high:
-        number += f" [{value.low:.6g}, {value.high:.6g}]"
-    cell = f"{measurement.model:<14} {measurement.claim:<32} {measurement.verdict:<14}"
-    return f"{cell} {number or measurement.message} {page.reading(measurement)}".rstrip()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m invariants", description=__doc__)
     parser.add_argument("model", nargs="+", metavar="ID[=SOURCE]")
@@ -99,13 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pair", action="append", default=[], metavar="SMALLER=LARGER")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--claims", choices=("stated", "universal"), default="stated")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    parser.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
-    parser.add_argument("--twins", type=int, default=DEFAULT_TWINS)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--report", type=Path, metavar="FILE.html")
-    parser.add_argument("--results", type=Path, metavar="FILE.json")
+    parser.add_argument("--device", type=kinds.device, default="auto")
+    parser.add_argument("--dtype", choices=kinds.DTYPES, default="float32")
+    parser.add_argument("--samples", type=kinds.at_least(2), default=DEFAULT_SAMPLES)
+    parser.add_argument("--twins", type=kinds.at_least(0), default=DEFAULT_TWINS)
+    parser.add_argument("--seed", type=kinds.at_least(0), default=0)
+    parser.add_argument("--report", type=output_file, metavar="FILE.html")
+    parser.add_argument("--results", type=output_file, metavar="FILE.json")
     return parser
 
 

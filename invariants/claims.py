@@ -87,24 +87,33 @@ def _claim(name: str, table: Any, file: Path) -> Claim:
     for key, value in table.items():
         if not isinstance(value, (_REQUIRED | _OPTIONAL).get(key, ())):
             raise ClaimsError(f"{where}: {key} = {value!r} is not understood")
-    fields = dict(table)
-    try:
-        fields["tolerance"] = Tolerance(**table["tolerance"])
-    except TypeError as error:
-        raise ClaimsError(f"{where}: tolerance {table['tolerance']} ({error})") from error
-    if not fields["tolerance"].reason:
-        raise ClaimsError(f"{where}: a tolerance needs its reason")
-    if "band" in table:
-        fields["band"] = _band(table["band"], where)
-    stated = table.get("stated", {})
-    fields["stated"] = {model: _band(band, where) for model, band in stated.items()}
-    if fields.get("everywhere") and "band" not in table:
-        raise ClaimsError(f"{where}: everywhere = true needs a band")
-    if fields.get("of", "value") not in ("value", "every part"):
+    if table.get("of", "value") not in ("value", "every part"):
         raise ClaimsError(f'{where}: of is "value" or "every part", not {table["of"]!r}')
-    if ("band" in table or stated) and not fields.get("band_reason"):
-        raise ClaimsError(f"{where}: a band needs its band_reason")
+    fields = table | _bands(table, where) | {"tolerance": _tolerance(table["tolerance"], where)}
     return Claim(id=name, **fields)
+
+
+def _tolerance(table: dict[str, Any], where: str) -> Tolerance:
+    try:
+        tolerance = Tolerance(**table)
+    except TypeError as error:
+        raise ClaimsError(f"{where}: tolerance {table} ({error})") from error
+    if not tolerance.reason:
+        raise ClaimsError(f"{where}: a tolerance needs its reason")
+    return tolerance
+
+
+def _bands(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """`band` and `stated` as pairs of numbers."""
+    stated = table.get("stated", {})
+    if table.get("everywhere") and "band" not in table:
+        raise ClaimsError(f"{where}: everywhere = true needs a band")
+    if ("band" in table or stated) and not table.get("band_reason"):
+        raise ClaimsError(f"{where}: a band needs its band_reason")
+    return {
+        "band": _band(table["band"], where) if "band" in table else None,
+        "stated": {model: _band(band, where) for model, band in stated.items()},
+    }
 
 
 def _band(value: Any, where: str) -> Band:

@@ -27,7 +27,7 @@ from invariants.experiments.modulation.overlay import (
 )
 from invariants.experiments.projection import Comparison
 from invariants.finding import NotApplicableError
-from reports.results import write_atomically
+from reports.files import write_atomically
 
 _FORMS: dict[Form, str] = {"normal": "", "zero": "zero rows", "dealt": "words dealt"}
 
@@ -171,6 +171,7 @@ def _comparison_lines(found: Comparison) -> list[str]:
     add("pentachora: mapped / native volume", *(side.volume_ratio for side in sides))
     add("pentachora: CV mapped", *(side.cv_mapped for side in sides))
     add("pentachora: CV native", *(side.cv_native for side in sides))
+    add("pentachora: dropped, V² ≤ 0", *(float(side.dropped) for side in sides))
     add("residual: unexplained share", *(side.unexplained for side in sides))
     add("  best common scale", *(side.scale for side in sides))
     add("  unexplained after it", *(side.unexplained_scaled for side in sides))

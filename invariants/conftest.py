@@ -12,8 +12,8 @@ from fixtures import scheduling
 from invariants import verdicts
 from invariants.claims import Claim, ClaimsError, load_claims
 from invariants.verdicts import DEFAULT_SAMPLES, Settings
-from reports.plugin import BASELINE, MEASUREMENT
-from reports.results import to_json
+from reports.files import to_json
+from reports.plugin import BASELINE, CLAIM_IDS, MEASUREMENT
 
 if TYPE_CHECKING:
     from fixtures.model import Model
@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ClaimsError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[CLAIMS] = claims
+    config.stash[CLAIM_IDS] = frozenset(claims)
     config.stash[SETTINGS] = Settings(
         seed=config.getoption("--seed"),
         samples=config.getoption("--samples") or DEFAULT_SAMPLES,
@@ -46,15 +47,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Give a cell that has no value its verdict and its reason."""
+    """Give a cell that has no value its verdict and its reason; other tests are pytest's alone."""
     report = yield
-    model = scheduling.model_of(item)
+    claim, model = _claim_of(item), scheduling.model_of(item)
     error = None if call.excinfo is None else call.excinfo.value
     # pytest's own outcomes (a skip, an exit) are no Exception.
-    if model is None or not isinstance(error, Exception) or MEASUREMENT in item.stash:
+    if claim is None or model is None or not isinstance(error, Exception):
         return report
-    settings = item.config.stash[SETTINGS]
-    measurement = verdicts.without_value(_claim_of(item), model, error, settings)
+    if MEASUREMENT in item.stash:
+        return report
+    measurement = verdicts.without_value(claim, model, error, item.config.stash[SETTINGS])
     item.stash[MEASUREMENT] = to_json(measurement)
     if measurement.fails:
         report.outcome = "failed"
@@ -69,7 +71,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def sampling(request: pytest.FixtureRequest, model: Model) -> Sampling:
-    """The draws that this test's claim may make on this model."""
+    """The draws that this test may make on this model, to clear its claim's band if it has one."""
     settings = request.config.stash[SETTINGS]
     return settings.sampling(_claim_of(request.node), model.id)
 
@@ -81,6 +83,10 @@ def measure(request: pytest.FixtureRequest, model: Model) -> Measure:
 
     def record(finding: Finding) -> None:
         claim, settings = _claim_of(request.node), request.config.stash[SETTINGS]
+        if claim is None:
+            pytest.fail(
+                f"{request.node.name} is named for no claim, so none is judged", pytrace=False
+            )
         seconds = time.perf_counter() - start
         measurement = verdicts.judge(claim, model, finding, settings, seconds)
         request.node.stash[MEASUREMENT] = to_json(measurement)
@@ -90,10 +96,10 @@ def measure(request: pytest.FixtureRequest, model: Model) -> Measure:
     return record
 
 
-def _claim_of(item: pytest.Item) -> Claim:
-    """The claim that a test is named for: test_q_sparsity asserts q_sparsity."""
+def _claim_of(item: pytest.Item) -> Claim | None:
+    """The claim that a test is named for: test_q_sparsity asserts q_sparsity, test_mine none."""
     name = getattr(item, "originalname", item.name)
-    return item.config.stash[CLAIMS][name.removeprefix("test_")]
+    return item.config.stash[CLAIMS].get(name.removeprefix("test_"))
 
 
 def _tolerance(text: str, claims: dict[str, Claim]) -> tuple[str, float]:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def test_pentachoron_cv(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.embedding.pentachoron_cv(model, sampling))
+    measure(quantities.volumes.pentachoron_cv(model, sampling))
 
 
 def test_volume_ratio_to_gaussian(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.embedding.volume_ratio_to_gaussian(model, sampling))
+    measure(quantities.volumes.volume_ratio_to_gaussian(model, sampling))
 
 
 def test_embedding_participation_ratio(model: Model, sampling: Sampling, measure: Measure) -> None:

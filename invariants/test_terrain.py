@@ -22,11 +22,3 @@ def test_encoder_decoder_cosine(model: Model, sampling: Sampling, measure: Measu
 
 def test_special_token_norm(model: Model, sampling: Sampling, measure: Measure) -> None:
     measure(quantities.terrain.special_token_norm(model, sampling))
-
-
-def test_embedding_head_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.terrain.embedding_head_cosine(model, sampling))
-
-
-def test_embedding_parameter_share(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.terrain.embedding_parameter_share(model, sampling))

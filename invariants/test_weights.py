@@ -41,23 +41,23 @@ def test_weight_sparsity(model: Model, sampling: Sampling, measure: Measure) -> 
 
 
 def test_stable_rank(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.weights.stable_rank(model, sampling))
+    measure(quantities.spectra.stable_rank(model, sampling))
 
 
 def test_spectral_participation_ratio(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.weights.spectral_participation_ratio(model, sampling))
+    measure(quantities.spectra.spectral_participation_ratio(model, sampling))
 
 
 def test_active_fraction(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.weights.active_fraction(model, sampling))
+    measure(quantities.spectra.active_fraction(model, sampling))
 
 
 def test_rank_90(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.weights.rank_90(model, sampling))
+    measure(quantities.spectra.rank_90(model, sampling))
 
 
 def test_condition_number(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.weights.condition_number(model, sampling))
+    measure(quantities.spectra.condition_number(model, sampling))
 
 
 def test_dead_neurons(model: Model, sampling: Sampling, measure: Measure) -> None:

@@ -1,4 +1,4 @@
-"""From a finding to a Measurement: does the claim hold, does its control tell, did it move?"""
+"""From a finding to a Measurement: does the claim hold, does random too, did the value move?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import math
 import platform
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from invariants.claims import Band, Claim
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities import quantity
 from reports import baseline
+from reports.finite import finite
 from reports.results import Measurement, Provenance, Reference, Results, Tolerance, Value, Verdict
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ class Settings:
     tolerances: Mapping[str, float] = field(default_factory=dict)
     baseline: Results | None = None
 
-    def sampling(self, claim: Claim, model: str) -> Sampling:
-        """The draws a quantity may make; the band's finite edges are to be cleared."""
+    def sampling(self, claim: Claim | None, model: str) -> Sampling:
+        """The draws a quantity may make; the finite edges of the claim's band are to be cleared."""
         from geometry.estimate import Sampling
 
-        edges = tuple(edge for edge in claim.band_for(model) or () if math.isfinite(edge))
+        band = None if claim is None else claim.band_for(model)
+        edges = tuple(edge for edge in band or () if math.isfinite(edge))
         return Sampling(self.seed, self.samples, _REFINEMENTS * self.samples, edges)
 
 
@@ -63,27 +64,28 @@ def judge(
     if asserted and margin is not None:
         verdict = "holds" if margin >= 0 else "violated"
     mean = () if worst is None else (Named("mean over parts", finding.estimate, "of all parts"),)
+    random, missing = _random(claim, model, finding, settings)
     measurement = dataclasses.replace(
         _unmeasured(claim, model.id, verdict),
         value=value,
         worst_part=worst,
         band=None if band is None else _finite(band),
         stated=asserted,
-        margin=margin if margin is not None and math.isfinite(margin) else None,
+        margin=margin if margin != math.inf else None,
         controls=tuple(map(_reference, finding.controls)),
         related=tuple(map(_reference, (*mean, *finding.related))),
-        random=_random(claim, model, finding, settings),
+        random=random,
         parts=dict(finding.parts),
         part_noise=finding.part_noise,
         figures=finding.figures,
-        notes=finding.notes + _straddling(value, band),
+        notes=finding.notes + missing + _straddling(value, band),
         design=finding.design,
         tolerance=_tolerance(claim, settings),
         provenance=_provenance(model, settings.seed, seconds),
     )
     if band is not None:
-        measurement = dataclasses.replace(measurement, message=_sentence(measurement, band))
-    return _gate(measurement, settings)
+        measurement = dataclasses.replace(measurement, message=_sentence(value, band))
+    return _gate(finite(measurement), settings)
 
 
 def _judged(claim: Claim, finding: Finding, band: Band | None) -> tuple[Value, str | None]:
@@ -92,7 +94,7 @@ def _judged(claim: Claim, finding: Finding, band: Band | None) -> tuple[Value, s
         return _value(finding.estimate), None
     if not finding.parts:
         raise ValueError(f"{claim.id} is about every part, but none was measured")
-    name, worst = min(finding.parts.items(), key=lambda part: _margin(part[1], band))
+    name, worst = min(finding.parts.items(), key=lambda part: _rank(part[1], band))
     noise = finding.part_noise
     method = f"worst of {len(finding.parts)} parts"
     value = Value(worst, worst - noise, worst + noise, int(finding.estimate.samples), method)
@@ -104,22 +106,49 @@ def _margin(value: float, band: Band) -> float:
     return min(value - band[0], band[1] - value)
 
 
-def _random(claim: Claim, model: Model, finding: Finding, settings: Settings) -> Reference | None:
-    """What random weights show: the model's twins, else the first control."""
-    if not claim.random:
-        return None
-    from geometry.estimate import Sampling, predicted
+def _rank(value: float, band: Band) -> float:
+    """The margin; what is no number is worst of all."""
+    return -math.inf if math.isnan(value) else _margin(value, band)
 
-    samples = min(settings.samples, _TWIN_SAMPLES)
-    sampling = Sampling(settings.seed, samples, samples)
-    band, draws = claim.band_for(model.id), []
-    for twin in model.twins(settings.twins):
-        with suppress(NotApplicableError):
-            draws.append(_judged(claim, quantity(claim.id)(twin, sampling), band)[0].value)
+
+def _random(
+    claim: Claim, model: Model, finding: Finding, settings: Settings
+) -> tuple[Reference | None, tuple[str, ...]]:
+    """What random weights show, by the model's twins or else the first control; why no twins do."""
+    if not claim.random:
+        return None, ()
+    from geometry.estimate import predicted
+
+    draws, why = _over_twins(claim, model, settings)
     if len(draws) > 1:
         meaning = f"{len(draws)} random initialisations of the architecture"
-        return Reference("random twins", _value(predicted(draws)), meaning)
-    return _reference(finding.controls[0]) if finding.controls else None
+        return Reference("random twins", _value(predicted(draws)), meaning), ()
+    control = _reference(finding.controls[0]) if finding.controls else None
+    return control, (f"no random twins: {why}",) if why else ()
+
+
+def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[float], str]:
+    """What is judged, for every twin it can be measured on, and why the last of the others failed.
+
+    A twin that cannot be measured costs the comparison, never the model's own value.
+    """
+    from geometry.estimate import Sampling
+
+    samples = min(settings.samples, _TWIN_SAMPLES)
+    sampling, band = Sampling(settings.seed, samples, samples), claim.band_for(model.id)
+    draws: list[float] = []
+    why = ""
+    for twin in model.twins(settings.twins):
+        try:
+            draw = _judged(claim, quantity(claim.id)(twin, sampling), band)[0].value
+        except (InputError, NotApplicableError) as error:
+            why = str(error)
+        else:
+            if math.isfinite(draw):
+                draws.append(draw)
+            else:
+                why = "the value of a twin is not a number"
+    return draws, why
 
 
 def without_value(
@@ -181,19 +210,16 @@ def _unmeasured(claim: Claim, model: str, verdict: Verdict) -> Measurement:
     )
 
 
-def _sentence(measurement: Measurement, band: Band) -> str:
-    assert measurement.value is not None
-    value, margin = (
-        measurement.value,
-        min(measurement.value.value - band[0], band[1] - measurement.value.value),
-    )
+def _sentence(value: Value, band: Band) -> str:
+    margin = _margin(value.value, band)
     interval = f" [{value.low:.6g}, {value.high:.6g}]" if value.low < value.high else ""
     place = f"inside by {margin:.3g}" if margin >= 0 else f"outside by {-margin:.3g}"
     return f"claimed {band[0]:g} – {band[1]:g}, measured {value.value:.6g}{interval}, {place}"
 
 
 def _straddling(value: Value, band: Band | None) -> tuple[str, ...]:
-    if band is None or not value.samples or value.lies_in(band) is not None:
+    is_clear = band is None or value.lies_in(band) is not None
+    if is_clear or not value.samples or math.isnan(value.value):
         return ()
     return ("the interval still straddles the band's edge at the limit of draws",)
 
@@ -218,6 +244,9 @@ def _provenance(model: Model, seed: int, seconds: float) -> Provenance:
         bytes=footprint.bytes,
         peak_host_bytes=footprint.peak_host_bytes,
         peak_device_bytes=footprint.peak_device_bytes,
+        parameters=model.account.parameters,
+        measured_parameters=model.account.measured,
+        remarks=model.remarks,
         versions=_versions(),
     )
 

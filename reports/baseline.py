@@ -9,18 +9,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
+from typing import get_args
 
 from reports.results import Change, Measurement, Results, Tolerance, Value, latest
 
 _ROUNDING = 1e-9
+_COMPARED: frozenset[Change | None] = frozenset({"steady", "regressed", "vanished"})
 
 
 def judge(old: Measurement | None, new: Measurement) -> Measurement:
     """The new measurement with its change from the old one, and a line for every move.
 
-    Values may differ by the tolerance plus sampling noise: twice the root sum of squares of both
-    95 % half-widths, about four standard errors of the difference. Parts are exact and get the
-    tolerance alone.
+    Values and parts may differ by the tolerance plus sampling noise: twice the root sum of squares
+    of both 95 % half-widths, about four standard errors of the difference.
     """
     if old is None or old.value is None:
         return dataclasses.replace(new, change="new") if new.is_measured else new
@@ -37,6 +38,45 @@ def unmeasured(baseline: Results, results: Results) -> list[str]:
         for m in baseline.measurements
         if m.is_measured and m.model in models and m.key not in seen
     ]
+
+
+def absent_models(baseline: Results, results: Results) -> list[str]:
+    """The models that the baseline has values of and the run has none of."""
+    measured = results.measured_models()
+    return [model for model in baseline.measured_models() if model not in measured]
+
+
+def counts(results: Results) -> dict[Change, int]:
+    """How many values are steady, regressed, new, vanished and not comparable, in that order."""
+    found = [m.change for m in results.measurements]
+    kinds: tuple[Change, ...] = get_args(Change)
+    return {kind: found.count(kind) for kind in kinds}
+
+
+def summary(results: Results) -> str:
+    """One line of counts that says what was not compared; "" where nothing was judged."""
+    found = counts(results)
+    if not any(found.values()):
+        return ""
+    line = "baseline: " + ", ".join(f"{count} {change}" for change, count in found.items())
+    lost = found["new"] + found["not comparable"]
+    return f"{line}: {lost} of {sum(found.values())} values were not compared" if lost else line
+
+
+def uncompared(results: Results, *, every: bool) -> list[str]:
+    """A line for every measured model of which nothing was compared, with the reason.
+
+    With `every`, a line for each value that was not.
+    """
+    lines = []
+    for model in results.measured_models():
+        judged = [m for m in results.of(model) if m.change is not None]
+        lost = [m for m in judged if m.change not in _COMPARED]
+        if lost and len(lost) == len(judged):
+            lines.append(f"nothing of {model} was compared: {_why(lost)}")
+        elif every:
+            lines += [f"{m.claim} [{model}] was not compared: {_why([m])}" for m in lost]
+    return lines
 
 
 def updated(old: Results, run: Results, *, new_only: bool) -> tuple[Results, list[str]]:
@@ -56,20 +96,27 @@ def updated(old: Results, run: Results, *, new_only: bool) -> tuple[Results, lis
     return latest(cells.values()), lines
 
 
-def compare(old: Results, new: Results) -> list[Measurement]:
-    """Every cell of either file that both name a model for, judged; vanished cells included."""
+def compare(old: Results, new: Results) -> Results:
+    """Every cell of either file, judged; what only the old one has a value of has vanished."""
     before, after = old.by_key(), new.by_key()
     judged = [judge(before.get(key), measurement) for key, measurement in after.items()]
-    models = set(new.models())
-    gone = [m for key, m in before.items() if key not in after and m.is_measured]
     judged += [
         dataclasses.replace(
             m, value=None, change="vanished", changes=(f"{m.claim}: {_text(m.value)} → nothing",)
         )
-        for m in gone
-        if m.model in models
+        for key, m in before.items()
+        if key not in after and m.is_measured
     ]
-    return judged
+    return latest(judged)
+
+
+def _why(lost: list[Measurement]) -> str:
+    """Why these values were not compared: in the words of the first that says more than "new"."""
+    new = sum(m.change == "new" for m in lost)
+    if new == len(lost):
+        return "the baseline does not hold it" if new == 1 else f"the baseline holds none of {new}"
+    reason = next(line for m in lost for line in m.changes)
+    return reason if len(lost) == 1 else f"{new} new, {len(lost) - new} not comparable; {reason}"
 
 
 def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, list[str]]:
@@ -83,13 +130,14 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
             f"baseline: version {old.version}, {old.design}; "
             f"now: version {new.version}, {new.design}"
         ]
-    noise = 2 * math.hypot(_half_width(value), _half_width(new.value))
+    noise = 2 * math.hypot(_noise(old, value), _noise(new, new.value))
     moves = list(_moved(new.claim, value.value, new.value.value, new.tolerance, noise))
+    noise = 2 * math.hypot(old.part_noise, new.part_noise)
     for part, before in old.parts.items():
         after = new.parts.get(part)
         if after is None:
             return "vanished", [f"{new.claim}, {part}: was {before:.6g}, now has no value"]
-        moves += _moved(f"{new.claim}, {part}", before, after, new.tolerance, 0.0)
+        moves += _moved(f"{new.claim}, {part}", before, after, new.tolerance, noise)
     if moves:
         return "regressed", moves
     return "steady", _environment(old, value, new)
@@ -117,8 +165,11 @@ def _environment(old: Measurement, value: Value, new: Measurement) -> list[str]:
     return [f"same checkpoint, yet the value moved by {moved:.3g}: the environment moved"]
 
 
-def _half_width(value: Value) -> float:
-    return (value.high - value.low) / 2 if value.samples else 0.0
+def _noise(measurement: Measurement, value: Value) -> float:
+    """The 95 % half-width that drawing leaves in the value; a closed form's spread is none."""
+    if measurement.worst_part is not None:
+        return measurement.part_noise
+    return value.half_width if value.samples else 0.0
 
 
 def _text(value: Value | None) -> str:

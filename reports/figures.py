@@ -17,8 +17,8 @@ def interval(measurement: Measurement) -> str:
         return ""
     rows = [("measured", measurement.value, "value")]
     rows += [(control.name, control.value, "control") for control in measurement.controls]
-    if measurement.twin is not None:
-        rows.append(("random twins", measurement.twin, "control"))
+    if measurement.random is not None and measurement.random not in measurement.controls:
+        rows.append((measurement.random.name, measurement.random.value, "control"))
     scale = _Scale.over(
         [edge for _, v, _ in rows for edge in (v.low, v.value, v.high)]
         + [edge for edge in measurement.band or () if edge is not None]
@@ -166,7 +166,8 @@ class _Scale:
     @classmethod
     def over(cls, numbers: Sequence[float]) -> _Scale:
         low, high = min(numbers), max(numbers)
-        margin = 0.06 * (high - low) or max(abs(high) * 0.05, 1e-6)
+        # Never so little that a tick's step is lost in the rounding of its place.
+        margin = max(0.06 * (high - low), 1e-9 * max(abs(low), abs(high))) or 1e-6
         return cls(low - margin, high + margin)
 
     def x(self, number: float) -> float:

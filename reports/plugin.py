@@ -10,32 +10,34 @@ from typing import Any
 import pytest
 
 from reports import baseline
-from reports.results import (
-    Measurement,
-    Results,
-    ResultsError,
-    from_json,
-    latest,
-    read_results,
-    write_atomically,
-    write_results,
-)
+from reports.files import ResultsError, from_json, read_results, write_atomically, write_results
+from reports.options import output_file
+from reports.results import Measurement, Results, latest
+from reports.terminal import text_summary
 
 MEASUREMENT = pytest.StashKey[dict[str, Any]]()
 BASELINE = pytest.StashKey[Results | None]()
+CLAIM_IDS = pytest.StashKey[frozenset[str]]()  # a lost test named for one of these is a lost cell
 OPTION_GROUP = "geometric invariants"
+_MARKS_OF_ALL = ("", "not large")  # no claim is marked large, which a run leaves out by default
 _CELL = re.compile(r".*invariants/test_\w+\.py::test_(?P<claim>\w+)\[(?P<model>[a-z0-9_]+)\]")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(OPTION_GROUP, "geometric invariants of transformer checkpoints")
-    group.addoption("--report", type=Path, metavar="FILE.html", help="write the page there")
-    group.addoption("--results", type=Path, metavar="FILE.json", help="write the data there")
+    group.addoption("--report", type=output_file, metavar="FILE.html", help="write the page there")
+    group.addoption("--results", type=output_file, metavar="FILE.json", help="write the data there")
     group.addoption(
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="results of an earlier run; a value that moved by more than its tolerance fails",
+        help="results of an earlier run; a value that moved by more than its tolerance fails, and "
+        "so does a model of which nothing could be compared",
+    )
+    group.addoption(
+        "--require-baseline",
+        action="store_true",
+        help="fail the run unless every value measured was compared with the --baseline",
     )
     group.addoption(
         "--update-baseline",
@@ -53,14 +55,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     file, update = config.getoption("--baseline"), config.getoption("--update-baseline")
     new_only = config.getoption("--update-baseline-new-only")
-    if (update or new_only) and file is None:
-        raise pytest.UsageError("--update-baseline needs --baseline FILE")
+    for option in ("--update-baseline", "--update-baseline-new-only", "--require-baseline"):
+        if config.getoption(option) and file is None:
+            raise pytest.UsageError(f"{option} needs --baseline FILE")
     if update and new_only:
         raise pytest.UsageError("--update-baseline and --update-baseline-new-only exclude another")
-    for option in ("--report", "--results"):
-        target = config.getoption(option)
-        if target is not None and target.is_dir():
-            raise pytest.UsageError(f"{option} {target}: is a folder")
+    if update and config.getoption("--require-baseline"):
+        raise pytest.UsageError("--update-baseline and --require-baseline exclude another")
     stored = None
     if file is not None and (file.exists() or not (update or new_only)):
         try:
@@ -101,8 +102,10 @@ class Collector:
         content = getattr(report, "measurement", None)
         if content is not None:
             self.measurements.append(from_json(content))
-        elif report.failed and (cell := _CELL.fullmatch(report.nodeid)):
-            # Its worker was killed, or something around the test raised.
+            return
+        cell = _CELL.fullmatch(report.nodeid)
+        # Its worker was killed, or something around the test raised.
+        if report.failed and cell and cell["claim"] in self.config.stash.get(CLAIM_IDS, ()):
             reason = " ".join(str(report.longrepr).split())[-300:] or "its worker was killed"
             self.measurements.append(
                 Measurement(cell["model"], cell["claim"], "error", message=reason)
@@ -112,9 +115,12 @@ class Collector:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         if self.measurements:
             self.problems = self._problems()
+            try:
+                self._write()
+            except ResultsError as error:
+                self.problems.append(str(error))
             if self.problems and session.exitstatus in (pytest.ExitCode.OK, 5):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            self._write()
         result = yield
         if self.measurements:
             self._last_line()
@@ -123,10 +129,8 @@ class Collector:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.measurements:
             return
-        from reports import page  # Jinja2 is not worth loading to collect tests
-
         terminalreporter.section("invariants")
-        for line in page.text_summary(self.results):
+        for line in text_summary(self.results):
             terminalreporter.write_line(line)
         for line in self.written:
             terminalreporter.write_line(line)
@@ -137,8 +141,11 @@ class Collector:
         """What fails the run though no test did."""
         lines = []
         results = self.results
-        if self.config.stash[BASELINE] is not None and self.stored and self._is_whole():
-            lines += [f"vanished: {line}" for line in baseline.unmeasured(self.stored, results)]
+        stored = self.config.stash[BASELINE]
+        if stored is not None:
+            lines += self._uncompared()
+            if self._is_whole():
+                lines += [f"vanished: {line}" for line in baseline.unmeasured(stored, results)]
         required = self.config.getoption("--require-models", None)
         measured = set(results.measured_models())
         wanted = {"all": results.models(), "any": [], None: []}.get(
@@ -149,20 +156,30 @@ class Collector:
             lines.append("--require-models any: no model was measured")
         return lines
 
+    def _uncompared(self) -> list[str]:
+        """What the baseline says nothing about; values that it takes up now are no such thing."""
+        option, results = self.config.option, self.results
+        if option.update_baseline_new_only:
+            results = Results(tuple(m for m in results.measurements if m.change != "new"))
+        lines = baseline.uncompared(results, every=option.require_baseline)
+        name = "--require-baseline" if option.require_baseline else "--baseline"
+        return [f"{name}: {line}" for line in lines]
+
     def _is_whole(self) -> bool:
         """Whether every claim of every selected model took part."""
         option = self.config.option
-        narrowed = option.keyword or option.markexpr or option.maxfail
+        marked = option.markexpr not in _MARKS_OF_ALL
+        narrowed = option.keyword or marked or option.deselect or option.maxfail
         return not narrowed and not any(".py" in argument for argument in self.config.args)
 
     def _write(self) -> None:
-        from reports import page
-
         option, results = self.config.option, self.results
         if option.results:
             write_results(results, option.results)
             self.written.append(f"results: {option.results.resolve()}")
         if option.report:
+            from reports import page  # Jinja2 is not worth loading to collect tests
+
             write_atomically(option.report, page.render(results))
             self.written.append(f"report: {option.report.resolve()}")
         if option.update_baseline or option.update_baseline_new_only:
@@ -174,6 +191,13 @@ class Collector:
             self.written += [f"  {line}" for line in lines]
 
     def _last_line(self) -> None:
+        """What was measured, what was compared, and what of either was not."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(self.results.coverage())
+        if reporter is None:
+            return
+        results, stored = self.results, self.config.stash[BASELINE]
+        said = [results.coverage(), baseline.summary(results)]
+        if stored is not None and self._is_whole():
+            absent = baseline.absent_models(stored, results)
+            said += [f"in the baseline, but not measured: {', '.join(absent)}"] if absent else []
+        reporter.write_line("; ".join(filter(None, said)))

@@ -1,18 +1,12 @@
-"""The schema of a Measurement, and results.json: written atomically, read strictly."""
+"""The schema of a Measurement, and the results of a run."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
-SCHEMA = 2
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]
 Standing = Literal[
@@ -22,19 +16,26 @@ Band = tuple[float | None, float | None]
 FAILING: frozenset[str] = frozenset({"violated", "regressed", "vanished", "error"})
 
 
-class ResultsError(Exception):
-    """A results or baseline file cannot be used; the message names it and the cause."""
-
-
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A number with its 95 % interval; `samples` is 0 where nothing was sampled."""
+    """A number with its 95 % interval; `samples` is 0 where nothing was sampled.
+
+    Raises ValueError for an interval whose bounds are exchanged.
+    """
 
     value: float
     low: float
     high: float
     samples: int = 0
     method: str = "exact"
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"an interval from {self.low:g} to {self.high:g}")
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
 
     def lies_in(self, band: Band) -> bool | None:
         """Whether the interval lies inside a closed band; None where it straddles an edge."""
@@ -59,7 +60,7 @@ class Figure:
     """Numbers to draw: `series` over `x`, as lines, or as the rows of a heat map.
 
     `x` holds numbers or labels; `marks` are named places on it. None is a gap. `spread` is drawn
-    about a line's points, as much above as below.
+    about a line's points, as much above as below. Raises ValueError for the spread of no series.
     """
 
     title: str
@@ -68,6 +69,11 @@ class Figure:
     series: Mapping[str, tuple[float | None, ...]]
     marks: Mapping[str, float] = field(default_factory=dict)
     spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.spread:
+            if name not in self.series:
+                raise ValueError(f"the spread of {name!r}, which is no series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,8 @@ class Measurement:
     counts that random weights cannot change. `parts` are values by layer, role or seed, gated like
     the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
     about every part, the value is the worst one's and `worst_part` names it. `design` names
-    definition and sampling; values of different designs are not comparable.
+    definition and sampling; values of different designs are not comparable. Raises ValueError for
+    a band whose edges are exchanged.
     """
 
     model: str
@@ -142,6 +149,11 @@ class Measurement:
     message: str = ""
     command: str = ""
     provenance: Provenance = Provenance()
+
+    def __post_init__(self) -> None:
+        low, high = self.band or (None, None)
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"a band from {low:g} to {high:g}")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -190,106 +202,40 @@ class Results:
         measured = {m.model for m in self.measurements if m.is_measured}
         return [model for model in self.models() if model in measured]
 
+    def is_absent(self, model: str) -> bool:
+        """Whether the model's weights are not on this machine."""
+        return all(m.verdict == "unavailable" for m in self.of(model))
+
     def by_key(self) -> dict[tuple[str, str], Measurement]:
         return {m.key: m for m in self.measurements}
 
     def coverage(self) -> str:
-        """One line that says what the run did not test."""
-        verdicts = {model: [m.verdict for m in self.of(model)] for model in self.models()}
-        measured = self.measured_models()
-        absent = [m for m, found in verdicts.items() if set(found) == {"unavailable"}]
-        broken = [m for m in verdicts if m not in measured and m not in absent]
-        line = f"{len(measured)} of {len(verdicts)} models measured"
+        """One line that says what the run did not test: models, and shares of parameters."""
+        models, measured = self.models(), self.measured_models()
+        absent = [model for model in models if self.is_absent(model)]
+        broken = [model for model in models if model not in measured and model not in absent]
+        line = f"{len(measured)} of {len(models)} models measured"
         if absent:
             line += f", {len(absent)} unavailable: {', '.join(absent)}"
         if broken:
             line += f", {len(broken)} without a value: {', '.join(broken)}"
-        return line
+        shares = ((model, self.measured_share(model)) for model in measured)
+        counted = [(model, share) for model, share in shares if share is not None]
+        shown = ", ".join(f"{percent(share)} of the parameters of {m}" for m, share in counted)
+        return f"{line}; {shown}" if shown else line
+
+    def measured_share(self, model: str) -> float | None:
+        """The share of a model's parameters that were measured; None where they are not counted."""
+        origins = (m.provenance for m in self.of(model) if m.provenance.parameters)
+        return next((o.measured_parameters / o.parameters for o in origins), None)
+
+    def remarks(self, model: str) -> list[str]:
+        """What a reader of the model should know, each once."""
+        said = (remark for m in self.of(model) for remark in m.provenance.remarks)
+        return list(dict.fromkeys(said))
 
     def of(self, model: str) -> list[Measurement]:
         return [m for m in self.measurements if m.model == model]
-
-
-def to_json(measurement: Measurement) -> dict[str, Any]:
-    """Builtin types only, as xdist and JSON need them."""
-    return dataclasses.asdict(measurement)
-
-
-def from_json(content: Mapping[str, Any]) -> Measurement:
-    """The inverse of `to_json`. Raises TypeError, KeyError or ValueError on malformed content."""
-    fields = dict(content)
-    for name in ("controls", "related"):
-        fields[name] = tuple(
-            Reference(item["name"], Value(**item["value"]), item["meaning"])
-            for item in fields.get(name, ())
-        )
-    if fields.get("random") is not None:
-        item = fields["random"]
-        fields["random"] = Reference(item["name"], Value(**item["value"]), item["meaning"])
-    fields["figures"] = tuple(_figure(item) for item in fields.get("figures", ()))
-    for name in ("notes", "changes"):
-        fields[name] = tuple(fields.get(name, ()))
-    if fields.get("value") is not None:
-        fields["value"] = Value(**fields["value"])
-    if fields.get("band") is not None:
-        low, high = fields["band"]
-        fields["band"] = (low, high)
-    fields["tolerance"] = Tolerance(**fields.get("tolerance", {}))
-    provenance = dict(fields.get("provenance", {}))
-    provenance["remarks"] = tuple(provenance.get("remarks", ()))
-    fields["provenance"] = Provenance(**provenance)
-    measurement = Measurement(**fields)
-    if measurement.verdict not in get_args(Verdict):
-        raise ValueError(f"unknown verdict {measurement.verdict!r}")
-    return measurement
-
-
-def _figure(content: Mapping[str, Any]) -> Figure:
-    fields = dict(content)
-    fields["x"] = tuple(fields["x"])
-    for lines in ("series", "spread"):
-        fields[lines] = {name: tuple(values) for name, values in fields.get(lines, {}).items()}
-    return Figure(**fields)
-
-
-def write_results(results: Results, file: Path) -> None:
-    """Write results.json; the file is either whole or as it was."""
-    content = {"schema": SCHEMA, "measurements": [to_json(m) for m in results.measurements]}
-    write_atomically(file, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
-
-
-def read_results(file: Path) -> Results:
-    """Read results.json. Raises ResultsError naming the file and what is wrong with it."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{file}: not a readable results file ({error})") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if isinstance(schema, int) and 0 < schema < SCHEMA:
-        raise ResultsError(
-            f"{file}: written by an earlier version (schema {schema}, now {SCHEMA}), whose verdicts"
-            " mean something else; measure again with this version"
-        )
-    if schema != SCHEMA:
-        raise ResultsError(f"{file}: not results of schema {SCHEMA}")
-    try:
-        return Results(tuple(from_json(item) for item in content["measurements"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{file}: malformed measurement ({error})") from error
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Replace a file by a complete new one, through a temporary file beside it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def latest(measurements: Iterable[Measurement]) -> Results:
@@ -299,5 +245,6 @@ def latest(measurements: Iterable[Measurement]) -> Results:
     return Results(tuple(m for model in models for m in cells.values() if m.model == model))
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
+def percent(share: float) -> str:
+    """A share with one decimal, rounded down: 100 % is all of it."""
+    return f"{math.floor(1000 * share) / 10:g} %"

@@ -40,10 +40,23 @@ def test_bands_follow_the_statement() -> None:
 
 def test_claims_are_read_whole(tmp_path: Path) -> None:
     file = tmp_path / "claims.toml"
-    file.write_text(VALID + "band = [0, inf]\n")
+    file.write_text(VALID + "band = [0, inf]\nband_reason = 'b'\nof = 'every part'\n")
     assert load_claims(file)["a"] == Claim(
-        "a", 1, "A", "Is.", "S1", Tolerance(0.1, 0.0, "why"), (0.0, float("inf"))
+        id="a",
+        version=1,
+        title="A",
+        statement="Is.",
+        source="S1",
+        tolerance=Tolerance(0.1, 0.0, "why"),
+        band=(0.0, float("inf")),
+        band_reason="b",
+        of="every part",
     )
+
+
+def test_every_band_has_a_reason() -> None:
+    bands = [claim for claim in load_claims().values() if claim.band or claim.stated]
+    assert all(len(claim.band_reason) > 10 for claim in bands)
 
 
 VALID = (
@@ -62,8 +75,11 @@ VALID = (
         (VALID.replace(", reason = 'why'", ""), "needs its reason"),
         (VALID.replace("absolute", "absolut"), "tolerance"),
         (VALID + "colour = 'red'\n", "not understood"),
-        (VALID + "band = [2, 1]\n", "a band is"),
-        (VALID + "band = [nan, 1]\n", "a band is"),
+        (VALID + "band_reason = 'b'\nband = [2, 1]\n", "a band is"),
+        (VALID + "band_reason = 'b'\nband = [nan, 1]\n", "a band is"),
+        (VALID + "band = [1, 2]\n", "needs its band_reason"),
+        (VALID + "[a.stated]\nm = [1, 2]\n", "needs its band_reason"),
+        (VALID + "of = 'some parts'\n", "of is"),
         (VALID + "everywhere = true\n", "needs a band"),
     ],
 )

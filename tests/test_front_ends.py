@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
 
-from fixtures.tests import tiny_models
-from reports.results import Measurement, read_results
-
-ROOT = Path(__file__).parent.parent
-# Nothing of the surrounding run may reach the inner one.
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
-
-
-QUICK = ("--samples", 5000, "--twins", 0)
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-
-
-def claims(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return run("pytest", "invariants", "-p", "no:cacheprovider", *QUICK, *arguments)
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bert")
-    tiny_models.save_bert(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("t5")
-    tiny_models.save_t5(folder)
-    return folder
+from reports.files import read_results
+from reports.results import Measurement
+from tests.commands import ENVIRONMENT, QUICK, ROOT, claims, last_line, run
 
 
 def numbers(file: Path) -> dict[str, object]:
     def kept(m: Measurement) -> object:
-        return m.verdict, m.value, m.twin, m.controls, m.related, dict(m.parts), m.notes
+        return m.verdict, m.value, m.random, m.controls, m.related, dict(m.parts), m.notes
 
     return {f"{m.claim}/{m.model}": kept(m) for m in read_results(file).measurements}
 
@@ -58,7 +24,7 @@ def test_both_front_ends_give_the_same_numbers(tmp_path: Path, t5: Path) -> None
     twinned = ("--samples", 5000, "--twins", 2)
     first = claims("--model", f"mine={t5}", "-q", *twinned, "--results", tmp_path / "pytest.json")
     assert first.returncode == 0, first.stdout
-    assert first.stdout.rstrip().endswith("1 of 1 models measured")
+    assert last_line(first).startswith("1 of 1 models measured")
     plain = run("invariants", f"mine={t5}", *twinned, "--results", tmp_path / "plain.json")
     assert plain.returncode == 0, plain.stderr
     assert numbers(tmp_path / "pytest.json") == numbers(tmp_path / "plain.json")
@@ -91,7 +57,7 @@ def test_a_broken_model_is_an_error_and_the_others_go_on(tmp_path: Path, bert: P
     results = read_results(data)
     assert {m.verdict for m in results.of("bad")} == {"error"}
     assert results.measured_models() == ["good"]
-    assert done.stdout.rstrip().endswith("1 of 2 models measured, 1 without a value: bad")
+    assert last_line(done).startswith("1 of 2 models measured, 1 without a value: bad")
 
 
 def test_unavailable_models_are_skipped_unless_required(tmp_path: Path) -> None:
@@ -106,46 +72,32 @@ def test_unavailable_models_are_skipped_unless_required(tmp_path: Path) -> None:
         assert "--require-models" in failed.stdout
 
 
-def test_gate_from_the_command_line(tmp_path: Path, t5: Path) -> None:
-    file = tmp_path / "baseline.json"
-    model = ("--model", f"mine={t5}", "--baseline", file)
-    missing = claims(*model)
-    assert missing.returncode == 4
-    assert "baseline.json: not a readable results file" in missing.stderr
-    assert claims(*model, "--update-baseline").returncode == 0
-    written = json.loads(file.read_text(encoding="utf-8"))
-    assert {m["model"] for m in written["measurements"]} == {"mine"}
-    same = claims(*model, "--seed", 3)
-    assert same.returncode == 0, same.stdout
-    kept = file.read_bytes()
-    tensors = load_file(t5 / "model.safetensors")
-    tensors["encoder.block.1.layer.0.SelfAttention.v.weight"] *= 3
-    changed = tmp_path / "changed"
-    changed.mkdir()
-    save_file(tensors, changed / "model.safetensors")
-    (changed / "config.json").write_bytes((t5 / "config.json").read_bytes())
-    moved = claims(
-        "--model", f"mine={changed}", "--baseline", file, "--results", tmp_path / "new.json"
-    )
-    assert moved.returncode == 1
-    assert "regressed: v_sparsity, encoder layer 1 self_attn_v" in moved.stdout
-    assert file.read_bytes() == kept
-    compared = run("reports", "compare", file, tmp_path / "new.json")
-    assert compared.returncode == 1
-    assert "regressed  v_sparsity [mine]" in compared.stdout
+OWN_TESTS = """
+def test_mine(model):
+    assert model.id == "other"
+
+def test_drawn(model, sampling):
+    assert sampling.samples == 5000
+
+def test_judged(measure):
+    measure(None)
+"""
 
 
-def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Path) -> None:
-    file = tmp_path / "baseline.json"
-    option = ("--baseline", file, "--update-baseline-new-only")
-    assert claims("--model", f"a={bert}", *option).returncode == 0
-    before = read_results(file).by_key()
-    assert (
-        claims("--model", f"a={bert}", "--model", f"b={t5}", "--seed", 5, *option).returncode == 0
-    )
-    after = read_results(file).by_key()
-    assert {model for model, _ in after} == {"a", "b"}
-    assert all(after[key] == cell for key, cell in before.items())
+def test_a_test_of_ones_own_is_an_ordinary_test(tmp_path: Path, bert: Path) -> None:
+    """It is named for no claim; that ended the run with an internal error."""
+    room = tmp_path / "invariants"
+    room.mkdir()
+    (room / "test_own.py").write_text(OWN_TESTS)
+    plugins = ("fixtures.plugin", "reports.plugin", "invariants.conftest", "no:cacheprovider")
+    options = ("--rootdir", tmp_path, "--model", f"mine={bert}", "--results", tmp_path / "r.json")
+    done = run("pytest", room, *(f"-p{name}" for name in plugins), *options, *QUICK, folder=room)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    assert "assert 'mine' == 'other'" in done.stdout
+    assert "named for no claim" in done.stdout
+    assert "2 failed, 1 passed" in done.stdout
+    assert not (tmp_path / "r.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -155,13 +107,15 @@ def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Pat
         (["--models", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["--device", "tpu"], "use auto, cpu, cuda"),
         (["--claims", "some"], "invalid choice"),
-        (["--samples", "1"], "--samples"),
-        (["--seed", "-1"], "--seed"),
+        (["--samples", "0"], "--samples: must be a whole number of at least 2: 0"),
+        (["--seed", "-1"], "--seed: must be a whole number of at least 0: -1"),
+        (["--twins", "few"], "--twins: must be a whole number of at least 0: few"),
         (["--tolerance", "pentachoron=1"], "no such claim"),
         (["--tolerance", "q_sparsity=x"], "use CLAIM=NUMBER"),
         (["--tolerance", "q_sparsity=nan"], "finite"),
         (["--update-baseline"], "needs --baseline"),
         (["--require-models", "t5_larg"], "not part of this run: t5_larg"),
+        (["--require-baseline"], "--require-baseline needs --baseline"),
         (["--report", "."], "is a folder"),
     ],
 )
@@ -169,6 +123,26 @@ def test_wrong_options_are_usage_errors(options: list[str], message: str) -> Non
     done = run("pytest", "invariants", "--collect-only", "-q", *options)
     assert done.returncode == 4
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("invariants minilm_l6 --device gpu", "--device: use auto, cpu, cuda or cuda:N, not gpu"),
+        ("invariants minilm_l6 --samples 0", "--samples: must be a whole number of at least 2: 0"),
+        ("invariants minilm_l6 --twins -1", "--twins: must be a whole number of at least 0: -1"),
+        ("invariants minilm_l6 --seed 1.5", "--seed: must be a whole number of at least 0: 1.5"),
+        ("invariants minilm_l6 --results .", "--results: .: is a folder"),
+        ("invariants minilm_l7", "did you mean minilm_l6"),
+        ("reports render nowhere.json -o .", "-o/--output: .: is a folder"),
+        ("reports render nowhere.json", "nowhere.json: not a readable results file"),
+    ],
+)
+def test_wrong_options_of_the_modules_are_named_in_one_line(command: str, message: str) -> None:
+    done = run(*command.split())
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_collecting_imports_nothing_heavy() -> None:

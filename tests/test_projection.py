@@ -102,6 +102,7 @@ def test_the_command_prints_every_number_with_its_null(
         "mean |Δcos|",
         "digit structure",
         "volume correlation",
+        "dropped, V² ≤ 0",
         "residual: eigenvalue 5",
         "CKA",
         "shared nearest neighbours",

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geometry import controls, embedding, simplex
-from geometry.estimate import Sampling
+from geometry.estimate import Sampling, exact
 
 seeds = st.integers(0, 2**31 - 1)
 
 
 @given(seeds, st.integers(3, 60), st.integers(2, 12), st.floats(-5, 5))
-def test_moments_and_cosines_over_all_pairs(seed: int, n: int, d: int, shift: float) -> None:
+def test_moments_of_dimensions(seed: int, n: int, d: int, shift: float) -> None:
     table = (
         torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         + shift
@@ -23,25 +23,38 @@ def test_moments_and_cosines_over_all_pairs(seed: int, n: int, d: int, shift: fl
     torch.testing.assert_close(
         embedding.covariance(table), torch.cov(table.T), rtol=1e-8, atol=1e-10
     )
-    cosines = torch.nn.functional.cosine_similarity(table[:, None], table[None], dim=-1)
-    i, j = torch.triu_indices(n, n, 1)
-    summary = embedding.cosine_summary(table, Sampling())
-    assert summary.moments.mean == pytest.approx(cosines[i, j].mean().item(), abs=1e-9)
-    assert summary.moments.std == pytest.approx(cosines[i, j].std(correction=0).item(), abs=1e-6)
-    assert summary.highest == pytest.approx(cosines[i, j].max().item(), abs=1e-5)
 
 
-def test_zero_rows_have_no_cosine() -> None:
-    table = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
-    padded = torch.cat([table, torch.zeros(30, 5)])
-    whole, part = (
-        embedding.cosine_summary(table, Sampling()),
-        embedding.cosine_summary(padded, Sampling()),
-    )
-    assert whole.moments.mean == pytest.approx(part.moments.mean)
-    assert embedding.norm_summary(padded).zero_rows == 30
-    with pytest.raises(ValueError, match="2 non-zero rows"):
-        embedding.cosine_summary(torch.zeros(5, 5), Sampling())
+@given(seeds, st.integers(40, 200), st.floats(0.2, 3))
+def test_fewer_rows_show_a_smaller_participation_ratio(seed: int, n: int, decay: float) -> None:
+    """1/PR_n ≈ 1/PR + 1/n − 1/N for n rows of N."""
+    d, rows = 12, 4_000
+    generator = torch.Generator().manual_seed(seed)
+    scale = torch.linspace(1, decay, d, dtype=torch.float64)
+    table = torch.randn(rows, d, generator=generator, dtype=torch.float64) * scale
+    whole = embedding.covariance_spectrum(table).participation_ratio * d
+    found = embedding.sampled_participation_ratio(table, n, Sampling(seed))
+    predicted = 1 / (1 / whole + 1 / n - 1 / rows) / d
+    assert found.low - 0.02 < predicted < found.high + 0.02
+
+
+def test_the_interval_of_a_sampled_participation_ratio_covers_its_mean() -> None:
+    generator = torch.Generator().manual_seed(0)
+    norms = torch.rand(3_000, 1, generator=generator) + 0.5
+    table = torch.randn(3_000, 16, generator=generator) * torch.linspace(1, 3, 16) * norms
+    found = [
+        embedding.sampled_participation_ratio(table, 300, Sampling(seed)) for seed in range(200)
+    ]
+    mean = sum(one.value for one in found) / len(found)
+    covered = sum(one.low <= mean <= one.high for one in found)
+    assert covered / len(found) == pytest.approx(0.95, abs=0.045)  # three standard errors
+    assert all(one.samples == 8 for one in found)
+
+
+def test_a_table_of_fewer_rows_is_taken_whole() -> None:
+    table = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+    found = embedding.sampled_participation_ratio(table, 50, Sampling())
+    assert found == exact(embedding.covariance_spectrum(table).participation_ratio)
 
 
 @pytest.mark.parametrize(("n", "d"), [(400, 100), (2000, 50)])
@@ -60,31 +73,11 @@ def test_participation_ratio_null(n: int, d: int) -> None:
     assert found.std().item() == pytest.approx(null.half_width / 1.96, rel=0.4)
 
 
-def test_mean_cosine_null() -> None:
-    generator = torch.Generator().manual_seed(0)
-    means = [
-        embedding.cosine_moments(torch.randn(300, 40, generator=generator)).mean for _ in range(60)
-    ]
-    null = controls.gaussian_mean_cosine(300, 40)
-    assert torch.tensor(means).std().item() == pytest.approx(null.half_width / 1.96, rel=0.3)
-
-
 def test_percentiles_equal_torch_quantile() -> None:
     values = torch.randn(1001, generator=torch.Generator().manual_seed(0)).double()
     found = embedding.percentiles(values)
     for p, value in found.items():
         assert value == pytest.approx(torch.quantile(values, p).item())
-
-
-def test_distances() -> None:
-    table = torch.randn(50, 9, generator=torch.Generator().manual_seed(0))
-    summary = embedding.distance_summary(table, Sampling())
-    reference = torch.pdist(table.double())
-    assert summary.mean == pytest.approx(reference.mean().item())
-    assert summary.cv == pytest.approx((reference.std(correction=0) / reference.mean()).item())
-    assert (summary.lowest, summary.highest) == pytest.approx(
-        (reference.min().item(), reference.max().item())
-    )
 
 
 def test_digits_on_a_line_correlate_and_random_ones_stay_in_the_null() -> None:

@@ -29,7 +29,7 @@ def test_a_falling_bias_is_local_and_falls_at_every_step() -> None:
 def test_random_biases_are_mixed_as_often_as_the_null_says() -> None:
     bias = torch.randn(32, 2000, generator=torch.Generator().manual_seed(0))
     mixed = sum(head.kind == "mixed" for head in position_bias.bias_heads(bias))
-    null = position_bias.random_mixed_heads(32, 2000)
+    null = position_bias.random_mixed_heads([(32, 1000), (32, 1000)])
     assert null.low < mixed < null.high
     assert null.value == pytest.approx(2000 * 26 / 32)
     with pytest.raises(ValueError, match="buckets"):

@@ -44,6 +44,21 @@ def test_alignment_is_what_its_definition_says() -> None:
     assert other.value == pytest.approx(2 * found.pearson.value, abs=1e-10)
 
 
+def test_every_similarity_lies_in_one_band() -> None:
+    """Path similarities are 1/n: 1 is in the first band, 1/20 in the last, none in two or none."""
+    similarity = 1 / torch.arange(1, 41).double()
+    membership = torch.stack([band.contains(similarity) for band in relations.BANDS])
+    assert (membership.sum(0) == 1).all()
+    by_band = [(1 / similarity[inside]).round().int().tolist() for inside in membership]
+    assert by_band[:4] == [[1], [2], [3, 4], [5, 6, 7, 8, 9, 10]]
+    assert by_band[4:] == [list(range(11, 20)), list(range(20, 41))]
+    assert [str(band) for band in relations.BANDS] == [
+        *("[0.9, 1]", "[0.5, 0.9)", "[0.25, 0.5)", "[0.1, 0.25)", "(0.05, 0.1)", "(0, 0.05]"),
+    ]
+    counts = [count for count, _ in relations.banded(similarity, similarity)]
+    assert counts == [1, 1, 2, 6, 9, 21]
+
+
 def test_the_interval_covers_what_words_share() -> None:
     """Every word brings its own offset: pairs that share it are alike, and n pairs are not n."""
     truth, covered, naive = 0.0, 0, 0
@@ -92,6 +107,33 @@ def test_chains_follow_the_first_hypernym_through_the_matched() -> None:
     assert cosines[0, 2].item() == pytest.approx((unit[4] @ unit[7]).item(), abs=1e-6)
     assert cosines[:, 3:].isnan().all()
     assert not cosines[0, :3].isnan().any()
+
+
+@given(st.integers(0, 30), st.integers(0, 99))
+def test_decay_is_the_difference_of_means_over_those_that_reach(long: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    unit = relations.unit_rows(torch.randn(50, 6, generator=generator))
+    chains = torch.randint(50, (40, 11), generator=generator)
+    chains[long:, 3:] = -1
+    cosines = relations.chain_cosines(unit, chains)
+    expected = cosines[:, 0].nanmean() - cosines[:, 4].nanmean()
+    found = relations.chain_decay(unit, chains)
+    assert found.value == pytest.approx(expected.item(), abs=1e-6, nan_ok=True)
+    assert found.low <= found.value <= found.high or long < 20
+
+
+def test_the_decays_interval_knows_that_chains_share_ancestors() -> None:
+    """A thousand chains under the same five ancestors are no thousand draws."""
+    covered = 0
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(seed)
+        unit = relations.unit_rows(torch.randn(400, 16, generator=generator))
+        chains = torch.full((300, 11), -1)
+        chains[:, 0] = torch.randint(40, 400, (300,), generator=generator)
+        chains[:, 1:6] = torch.randint(40, (300, 5), generator=generator)
+        found = relations.chain_decay(unit, chains)
+        covered += found.low <= 0 <= found.high
+    assert covered / 60 > 0.88
 
 
 def test_intra_cosines_are_over_pairs() -> None:

@@ -222,6 +222,15 @@ def test_sampling_is_reproducible_and_refines_at_an_edge() -> None:
     assert refined.cv.samples > first.cv.samples
 
 
+def test_the_mean_can_be_what_clears_an_edge() -> None:
+    table = torch.randn(1000, 32, generator=torch.Generator().manual_seed(3))
+    first = simplex.volume_statistics(table, Sampling(samples=2_000))
+    sampling = Sampling(samples=2_000, limit=16_000, edges=(first.mean.value,))
+    assert simplex.volume_statistics(table, sampling).mean.samples == 2_000
+    refined = simplex.volume_statistics(table, sampling, edges_of="mean")
+    assert refined.mean.samples > 2_000
+
+
 def test_degenerate_and_duplicate_rows_are_dropped_and_counted() -> None:
     table = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
     table[1] = table[0]

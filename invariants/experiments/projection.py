@@ -111,8 +111,10 @@ def _digits(
     target: Tensor,
     projection: Projection,
 ) -> Digits | None:
-    rows = [vocabulary.digits() for vocabulary in vocabularies]
+    rows = [vocabulary.digits() or vocabulary.bare_digits() for vocabulary in vocabularies]
     if rows[0] is None or rows[1] is None:
+        return None
+    if max(rows[0]) >= len(source) or max(rows[1]) >= len(target):
         return None
     larger = source[torch.tensor(rows[0], device=source.device)]
     native = embedding.digit_summary(target[torch.tensor(rows[1], device=target.device)])

@@ -33,7 +33,7 @@ from invariants.experiments.modulation.sweep import (
     Sweep,
     explore,
 )
-from reports.results import write_atomically
+from reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
 DRAWS = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -11,17 +12,18 @@ from torch import Tensor
 from fixtures.corpora import WordNet, load_wordnet
 from fixtures.matching import Matched, match_words
 from fixtures.model import Model
-from fixtures.representations import representations
+from fixtures.representations import check_rows, representations
 from geometry import relations, simplex
 from geometry.estimate import Estimate, Sampling
-from geometry.relations import Alignment, Pairs
+from geometry.relations import Alignment
+from geometry.similarity import PairedVolumes, paired_volumes
 from geometry.taxonomy import Taxonomy, similarity_of
 from invariants.finding import NotApplicableError
 
 PROMPT, LONGEST = "summarize: ", 128
 _PROMPTED = {"t5", "mt5", "umt5"}
 ALIGNED_WORDS, PAIRS_PER_SAMPLE = 3_000, 5
-SEEDS, SEED_WORDS, SEED_PAIRS, SEED_SIMPLICES, SEED_CHAINS = 50, 2_000, 200_000, 500, 1_000
+_FEWEST_WORDS, _FEWEST_PAIRS, _FEWEST_SIMPLICES, _MOST_SIMPLICES = 1_000, 20_000, 10_000, 50_000
 _CPU_PARAMETERS = 2_000_000_000
 _ALL = 100_000  # draws from which on every matched word is encoded
 
@@ -30,17 +32,23 @@ _ALL = 100_000  # draws from which on every matched word is encoded
 class Words:
     """Matched words: static rows and encoded definitions [words, d] float32, and their synsets.
 
-    `entries` are their places among all the vocabulary's matched words.
+    `entries` are their places among all the vocabulary's `matched` words.
     """
 
     static: Tensor
     encoder: Tensor
     synsets: Tensor
     entries: Tensor
+    matched: int
     wordnet: WordNet
 
     def __len__(self) -> int:
         return len(self.synsets)
+
+    @property
+    def drawn(self) -> str:
+        """Which words these are, for a design."""
+        return "all words" if len(self) == self.matched else f"{len(self)} words drawn"
 
     @cached_property
     def unit(self) -> dict[str, Tensor]:
@@ -101,9 +109,11 @@ def matched_words(model: Model) -> Matched:
 
 
 def words_of(model: Model, sampling: Sampling) -> Words:
-    """The model's matched words with both representations; fewer words for fewer draws.
+    """The model's matched words with both representations.
 
-    Raises NotApplicableError where there is nothing to encode with, or it would take hours.
+    All of them from 100,000 draws on, else a tenth as many words as draws, but no fewer than 1,000.
+    Raises NotApplicableError where there is nothing to encode with, or it would take hours,
+    CheckpointError where the tokenizer names rows that the table lacks.
     """
     key = f"words {sampling.samples >= _ALL or sampling.samples}"
     if key not in model.memory:
@@ -123,9 +133,10 @@ def _words(model: Model, sampling: Sampling) -> Words:
     matched = matched_words(model)
     if len(matched) < 100:
         raise NotApplicableError(f"only {len(matched)} words of WordNet are one token here")
+    check_rows(model, matched.tokens.tolist())
     entries = torch.arange(len(matched))
     if sampling.samples < _ALL:
-        few = max(1_000, sampling.samples // 10)
+        few = max(_FEWEST_WORDS, sampling.samples // 10)
         order = torch.randperm(len(matched), generator=sampling.generator("words"))
         entries = order[:few].sort().values
     prompt = prompt_of(model)
@@ -138,7 +149,7 @@ def _words(model: Model, sampling: Sampling) -> Words:
         raise NotApplicableError(
             f"embedding rows have {static.shape[1]} dimensions, hidden states {encoded.shape[1]}"
         )
-    return Words(static, encoded, synsets, entries, source)
+    return Words(static, encoded, synsets, entries, len(matched), source)
 
 
 def prompt_of(model: Model) -> str:
@@ -164,12 +175,16 @@ class Aligned:
 
 
 def align(model: Model, sampling: Sampling) -> Aligned:
-    """Path similarity against cosine over random pairs of at most 3,000 matched words."""
+    """Path similarity against cosine over random pairs of at most 3,000 matched words.
+
+    Five pairs a draw, no fewer than 20,000.
+    """
     words = words_of(model, sampling)
     generator = sampling.generator("relations")
     chosen = torch.randperm(len(words), generator=generator)[:ALIGNED_WORDS]
     n = len(chosen)
-    first, second = relations.draw_pairs(n, PAIRS_PER_SAMPLE * sampling.samples, generator)
+    count = max(_FEWEST_PAIRS, PAIRS_PER_SAMPLE * sampling.samples)
+    first, second = relations.draw_pairs(n, count, generator)
     pairs = relations.related_pairs(first, second, words.similarity(chosen[first], chosen[second]))
     cosines = {
         name: relations.pair_cosines(unit[chosen], pairs.first, pairs.second)
@@ -205,87 +220,27 @@ def _within_parts_of_speech(words: Words, chosen: Tensor, generator: torch.Gener
     return order
 
 
-def stability(model: Model, sampling: Sampling) -> dict[str, Tensor]:
-    """Every quantity of R3 – R6 by seed, [seeds] float64 each; `shuffled …` are their nulls.
-
-    Seeds 0 … 49 with 2,000 words, 200,000 pairs, 500 pentachora and 1,000 chains each; fewer seeds
-    for fewer draws. Source: SPEC S3.
-    """
-    key = f"stability {sampling.samples}"
-    if key not in model.memory:
-        words = words_of(model, sampling)
-        seeds = range(max(5, min(SEEDS, sampling.samples // 2_000)))
-        found = [_one_seed(words, seed) for seed in seeds]
-        model.memory[key] = {
-            name: torch.tensor([one[name] for one in found], dtype=torch.float64)
-            for name in found[0]
-        }
-    values: dict[str, Tensor] = model.memory[key]
-    return values
-
-
-def _one_seed(words: Words, seed: int) -> dict[str, float]:
-    generator = torch.Generator().manual_seed(seed)
-    count = min(SEED_WORDS, max(500, len(words) // 2))
-    chosen = torch.randperm(len(words), generator=generator)[:count]
-    first, second = relations.draw_pairs(count, SEED_PAIRS, generator)
-    pairs = relations.related_pairs(first, second, words.similarity(chosen[first], chosen[second]))
-    swapped = torch.randperm(len(words), generator=generator)
-    other = chosen[torch.randperm(count, generator=generator)]
-    null = relations.related_pairs(first, second, words.similarity(other[first], other[second]))
-    chains = words.chains[torch.randperm(len(words.chains), generator=generator)[:SEED_CHAINS]]
-    sets = simplex.draw_index_sets(count, SEED_SIMPLICES, 5, generator)
-    found: dict[str, float] = {}
-    volumes = {}
-    for name, unit in words.unit.items():
-        own = unit[chosen]
-        found |= _correlations(name, pairs, own)
-        found |= _correlations(f"shuffled {name}", null, own)
-        found[f"{name} decay"] = _decay(unit, chains)
-        found[f"shuffled {name} decay"] = _decay(unit[swapped], chains)
-        rows = (words.static if name == "static" else words.encoder)[chosen]
-        volumes[name] = simplex.squared_volumes_of_rows(rows, sets).clamp_min(0).sqrt()
-        found[f"{name} cv"] = (volumes[name].std(correction=0) / volumes[name].mean()).item()
-    found["volume correlation"] = relations.pearson(volumes["static"], volumes["encoder"])
-    for kind in ("", "shuffled "):
-        found[f"{kind}lift"] = found[f"{kind}encoder pearson"] - found[f"{kind}static pearson"]
-    return found
-
-
-def _correlations(name: str, pairs: Pairs, unit: Tensor) -> dict[str, float]:
-    x = pairs.similarity
-    y = relations.pair_cosines(unit, pairs.first, pairs.second)
-    close, far = y[x >= relations.CLOSE], y[x < relations.FAR]
-    return {
-        f"{name} pearson": relations.pearson(x, y),
-        f"{name} spearman": relations.spearman(x, y),
-        f"{name} gradient": (close.mean() - far.mean()).item(),
-    }
-
-
-def _decay(unit: Tensor, chains: Tensor) -> float:
-    """Mean cosine with the first matched ancestor less that with the fifth."""
-    cosines = relations.chain_cosines(unit, chains)
-    return (cosines[:, 0].nanmean() - cosines[:, 4].nanmean()).item()
-
-
-def decay_by_position(words: Words) -> dict[str, Tensor]:
-    """Mean cosine of chains' starts with their p-th matched ancestor, p = 1 … 7, [7] each."""
-    return {
-        name: relations.chain_cosines(unit, words.chains)[:, :7].nanmean(0)
+def cosines_by_ancestor(words: Words) -> dict[str, tuple[float | None, ...]]:
+    """Mean cosine of chains' starts with their p-th matched ancestor, p = 1 … 7; None of none."""
+    means = {
+        name: relations.chain_cosines(unit, words.chains)[:, :7].nanmean(0).tolist()
         for name, unit in words.unit.items()
     }
-
-
-def pentachora(model: Model, sampling: Sampling) -> dict[str, Tensor]:
-    """Volumes of the same pentachora of words in both representations, [n] float64 each."""
-    words = words_of(model, sampling)
-    count = min(sampling.samples, 50_000)
-    sets = simplex.draw_index_sets(len(words), count, 5, sampling.generator("paired pentachora"))
     return {
-        name: simplex.squared_volumes_of_rows(rows, sets).clamp_min(0).sqrt()
-        for name, rows in (("static", words.static), ("encoder", words.encoder))
+        name: tuple(None if math.isnan(mean) else mean for mean in row)
+        for name, row in means.items()
     }
+
+
+def pentachora(model: Model, sampling: Sampling) -> PairedVolumes:
+    """Volumes of the same pentachora of words, static (first) and encoded (second).
+
+    One a draw, from 10,000 to 50,000. Source: SPEC R5.
+    """
+    words = words_of(model, sampling)
+    count = max(_FEWEST_SIMPLICES, min(sampling.samples, _MOST_SIMPLICES))
+    sets = simplex.draw_index_sets(len(words), count, 5, sampling.generator("paired pentachora"))
+    return paired_volumes(words.static, words.encoder, sets)
 
 
 def agreement(words: Words) -> Tensor:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
         embedding,
         layers,
         modulation,
+        parameters,
         position,
         projection,
         relations,
+        spectra,
         terrain,
+        volumes,
         weights,
     )
 
@@ -29,10 +32,13 @@ __all__ = [
     "embedding",
     "layers",
     "modulation",
+    "parameters",
     "position",
     "projection",
     "relations",
+    "spectra",
     "terrain",
+    "volumes",
     "weights",
 ]
 

@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from dataclasses import dataclass
 
 from fixtures.model import Model
-from fixtures.survey import AttentionRow
+from fixtures.survey_rows import AttentionRow
 from geometry import controls
-from geometry.estimate import Sampling, exact
+from geometry.attention import OutputForm
+from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.stacks import Stacks, by_stack
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer's M = W_q W_kᵀ."""
+
+    stack: str
+    part: str
+    form: OutputForm
+
+    @property
+    def balance(self) -> float:
+        return self.form.signs.positive_fraction
 
 
 def self_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
-    """Mean over layers of the positive share of eigenvalues of sym(W_q W_kᵀ), self-attention."""
+    """Mean over layers of the positive share of eigenvalues of sym(W_q W_kᵀ), self-attention.
+
+    A share of the eigenvalues that are not zero to rounding.
+    """
     del sampling
-    return _balance(model, "self_attn")
+    layers = _layers(model, "self_attn")
+    return _balance(model, "self_attn", layers, _mean_of_random(layers.judged))
 
 
 def cross_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
-    """Mean over decoder layers of the positive share of sym(W_q W_kᵀ), cross-attention."""
+    """The same of cross-attention; the parts are what is judged, each decoder layer."""
     del sampling
-    return _balance(model, "cross_attn")
+    layers = _layers(model, "cross_attn")
+    return _balance(model, "cross_attn", layers, _farthest_of_random(layers.judged))
 
 
 def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
     """Mean over heads of Σe/Σ|e| of sym(W_{q,h}ᵀ W_{k,h}): how much a head attends to likeness."""
-    rows = [row for row in _rows(model, "self_attn") if row.heads]
+    stacks = _rows(model, "self_attn")
+    with_heads = by_stack(model, (row for row in stacks.all if row.heads), _stack)
+    rows = with_heads.judged
     if not rows:
-        raise NotApplicableError("the config names no attention heads")
+        raise NotApplicableError("no attention heads are known: the config would name them")
     first, count = rows[0], sum(len(row.heads) for row in rows)
-    total = sum(head.signed_mass for row in rows for head in row.heads)
+    missing = len(stacks.judged) - len(rows)
     return Finding(
-        estimate=exact(total / count),
-        design=f"{count} heads of {first.head_dim}",
+        estimate=exact(_signed_mass(rows)),
+        design="mean over all heads",
         controls=(
             Named(
                 "random heads",
@@ -40,35 +64,83 @@ def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
                 "heads of Gaussian weights",
             ),
         ),
-        parts={_part(row): statistics.fmean(h.signed_mass for h in row.heads) for row in rows},
-        notes=_sylvester(rows),
-    )
-
-
-def _balance(model: Model, kind: str) -> Finding:
-    rows = _rows(model, kind)
-    size = rows[0].output.size
-    fractions = {_part(row): row.output.signs.positive_fraction for row in rows}
-    return Finding(
-        estimate=exact(statistics.fmean(fractions.values())),
-        design=f"{len(rows)} layers of {size} × {size}",
-        controls=(
-            Named(
-                "random square weights",
-                controls.random_balance(size, len(rows)),
-                "eigenvalues of a random product balance at one half",
+        related=(
+            Named("heads", exact(count), f"of {first.head_dim} dimensions"),
+            *(
+                Named(f"{stack}, apart", exact(_signed_mass(others)), "a network of its own")
+                for stack, others in with_heads.apart.items()
             ),
         ),
-        related=(*_trend(rows), *(named for row in rows for named in _described(row))),
-        parts=fractions,
+        parts={_part(row): _signed_mass([row]) for row in with_heads.all},
+        notes=(*_sylvester(rows), *_left_out(missing, "whose heads are not known")),
     )
 
 
-def _trend(rows: list[AttentionRow]) -> tuple[Named, ...]:
+def _balance(model: Model, kind: str, layers: Stacks[_Layer], null: Named) -> Finding:
+    judged = layers.judged
+    missing = len(_rows(model, kind).judged) - len(judged)
+    return Finding(
+        estimate=exact(statistics.fmean(layer.balance for layer in judged)),
+        design="positive share of non-zero eigenvalues of sym(W_q W_kᵀ), mean over layers",
+        controls=(null,),
+        related=(
+            Named(
+                "layers", exact(len(judged)), f"of {judged[0].form.size} × {judged[0].form.size}"
+            ),
+            *(
+                Named(
+                    f"{stack}, apart",
+                    exact(statistics.fmean(layer.balance for layer in others)),
+                    "a network of its own: mean over its layers",
+                )
+                for stack, others in layers.apart.items()
+            ),
+            *_trend(layers.all),
+            *(named for layer in layers.all for named in _described(layer)),
+        ),
+        parts={layer.part: layer.balance for layer in layers.all},
+        notes=_left_out(missing, "whose queries and keys have no common shape"),
+    )
+
+
+def _mean_of_random(layers: list[_Layer]) -> Named:
+    sizes = [layer.form.size for layer in layers]
+    spread = math.hypot(*(controls.random_balance(size).half_width for size in sizes)) / len(sizes)
+    null = Estimate(0.5, 0.5 - spread, 0.5 + spread, 0, "closed form")
+    return Named("random square weights", null, "their products balance at one half")
+
+
+def _farthest_of_random(layers: list[_Layer]) -> Named:
+    """Where the layer farthest from one half lies, on the side where this model's own does."""
+    smallest = min(layer.form.size for layer in layers)
+    own = max((layer.balance for layer in layers), key=lambda balance: abs(balance - 0.5))
+    return Named(
+        "farthest layer of random square weights",
+        controls.random_farthest_balance(smallest, len(layers), own),
+        "of as many layers the one farthest from one half",
+    )
+
+
+def _layers(model: Model, kind: str) -> Stacks[_Layer]:
+    """Layers whose M = W_q W_kᵀ exists. Raises NotApplicableError if none has one."""
+    layers = [
+        _Layer(row.stack, _part(row), row.output)
+        for row in _rows(model, kind).all
+        if row.output is not None
+    ]
+    found = by_stack(model, layers, lambda layer: layer.stack)
+    if not found.judged:
+        raise NotApplicableError(
+            f"{kind}: query and key rows do not match, and no config says how keys are shared"
+        )
+    return found
+
+
+def _trend(layers: list[_Layer]) -> tuple[Named, ...]:
     """How the manifold changes from the first layer of a stack to its last."""
     found = []
-    for stack in dict.fromkeys(row.stack for row in rows):
-        forms = [row.output for row in rows if row.stack == stack]
+    for stack in dict.fromkeys(layer.stack for layer in layers):
+        forms = [layer.form for layer in layers if layer.stack == stack]
         first, last = forms[0], forms[-1]
         for name, change in (
             ("balance", last.signs.positive_fraction - first.signs.positive_fraction),
@@ -79,8 +151,8 @@ def _trend(rows: list[AttentionRow]) -> tuple[Named, ...]:
     return tuple(found)
 
 
-def _described(row: AttentionRow) -> tuple[Named, ...]:
-    form, place = row.output, _part(row)
+def _described(layer: _Layer) -> tuple[Named, ...]:
+    form, place = layer.form, layer.part
     return (
         Named(f"{place}: z-score", exact(form.z_score), "of the balance, against random weights"),
         Named(f"{place}: stable rank", exact(form.stable_rank), "of M = W_q W_kᵀ"),
@@ -88,6 +160,10 @@ def _described(row: AttentionRow) -> tuple[Named, ...]:
         Named(f"{place}: asymmetry", exact(form.symmetry_deviation), "‖M − Mᵀ‖/‖M‖"),
         Named(f"{place}: largest eigenvalue", exact(form.signs.top[0]), "of sym(M)"),
     )
+
+
+def _signed_mass(rows: list[AttentionRow]) -> float:
+    return statistics.fmean(head.signed_mass for row in rows for head in row.heads)
 
 
 def _sylvester(rows: list[AttentionRow]) -> tuple[str, ...]:
@@ -101,11 +177,20 @@ def _sylvester(rows: list[AttentionRow]) -> tuple[str, ...]:
     )
 
 
-def _rows(model: Model, kind: str) -> list[AttentionRow]:
-    rows = [row for row in model.survey.attention if row.kind == kind]
-    if not rows:
+def _left_out(layers: int, why: str) -> tuple[str, ...]:
+    return (f"{layers} layers left out, {why}",) if layers else ()
+
+
+def _rows(model: Model, kind: str) -> Stacks[AttentionRow]:
+    rows = (row for row in model.survey.attention if row.kind == kind)
+    found = by_stack(model, rows, _stack)
+    if not found.judged:
         raise NotApplicableError(f"no {kind} queries and keys were found among the weights")
-    return rows
+    return found
+
+
+def _stack(row: AttentionRow) -> str:
+    return row.stack
 
 
 def _part(row: AttentionRow) -> str:

@@ -2,65 +2,122 @@
 
 from __future__ import annotations
 
+import statistics
+from dataclasses import dataclass
+
 import torch
 
 from fixtures.model import Model
+from fixtures.survey_rows import CorrelationRow
 from geometry import controls
 from geometry.estimate import Estimate, Sampling, exact
-from geometry.layers import LayerCorrelation
+from geometry.layers import LayerCorrelation, NormScale
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.stacks import by_stack
+
+
+@dataclass(frozen=True, slots=True)
+class _Norm:
+    """The scales of one normalisation layer."""
+
+    stack: str
+    tensor: str
+    scale: NormScale
 
 
 def cross_layer_correlation(model: Model, sampling: Sampling) -> Finding:
     """Mean cosine of adjacent layers' flattened attention weights."""
     del sampling
-    rows = model.survey.correlations
-    attention = [row for row in rows if "_attn_" in row.role]
-    if not attention:
+    rows = by_stack(model, model.survey.correlations, lambda row: row.stack)
+    attention = by_stack(model, filter(_is_attention, rows.all), lambda row: row.stack)
+    judged = attention.judged
+    if not judged:
         raise NotApplicableError("no attention weight of one shape stands in two layers")
-    adjacent = torch.cat([row.correlation.adjacent for row in attention])
-    smallest = min(row.correlation.numel for row in attention)
+    pairs = sum(len(row.correlation.adjacent) for row in judged)
+    smallest = min(row.correlation.numel for row in judged)
     return Finding(
-        estimate=exact(adjacent.mean().item()),
-        design=f"{len(adjacent)} adjacent pairs, {len(attention)} roles",
+        estimate=exact(_mean_adjacent(judged)),
+        design="mean over adjacent layers and attention's roles",
         controls=(
             Named(
                 "independent layers",
-                controls.random_matrix_cosine(smallest, len(adjacent)),
+                controls.random_matrix_cosine(smallest, pairs),
                 "zero-mean weights drawn layer by layer",
             ),
         ),
-        related=tuple(
-            named
-            for row in rows
-            for named in _described(f"{row.stack} {row.role}", row.correlation)
+        related=(
+            Named("adjacent pairs", exact(pairs), f"of {len(judged)} roles"),
+            *(
+                Named(f"{stack}, apart", exact(_mean_adjacent(others)), "a network of its own")
+                for stack, others in attention.apart.items()
+            ),
+            *(
+                named
+                for row in rows.all
+                for named in _described(f"{row.stack} {row.role}", row.correlation)
+            ),
         ),
-        parts={f"{r.stack} {r.role}": r.correlation.adjacent.mean().item() for r in attention},
+        parts={
+            f"{row.stack} {row.role}": row.correlation.adjacent.mean().item()
+            for row in attention.all
+        },
     )
 
 
 def layernorm_scale(model: Model, sampling: Sampling) -> Finding:
     """Mean scale of all normalisation layers, and how many scales lie far from one."""
     del sampling
-    rows = model.survey.norms
-    if not rows:
+    found = by_stack(model, model.survey.norms, lambda row: row.weight.stack)
+    if not found.judged:
         raise NotApplicableError("no normalisation layer was found among the weights")
-    total = sum(row.scale.size for row in rows)
+    known = [
+        _Norm(row.weight.stack, row.weight.tensor, row.scale)
+        for row in found.all
+        if row.scale is not None
+    ]
+    norms = by_stack(model, known, lambda norm: norm.stack)
+    if not norms.judged:
+        raise NotApplicableError("convention unknown: 1 + w or w; config.json would tell")
+    total = sum(norm.scale.size for norm in norms.judged)
     counts = {
-        "above 1.5": sum(row.scale.above for row in rows),
-        "below 0.5": sum(row.scale.below for row in rows),
-        "within 0.8 – 1.2": sum(row.scale.near_one for row in rows),
+        "above 1.5": sum(norm.scale.above for norm in norms.judged),
+        "below 0.5": sum(norm.scale.below for norm in norms.judged),
+        "within 0.8 – 1.2": sum(norm.scale.near_one for norm in norms.judged),
     }
+    unknown = len(found.judged) - len(norms.judged)
     return Finding(
-        estimate=exact(sum(row.scale.mean * row.scale.size for row in rows) / total),
-        design=f"{total} scales of {len(rows)} layers",
+        estimate=exact(_mean_scale(norms.judged)),
+        design="mean over the scales of all layers",
         controls=(Named("initialisation", exact(1.0), "every scale starts at one"),),
-        related=tuple(
-            Named(name, exact(count / total), "share of all scales")
-            for name, count in counts.items()
+        related=(
+            Named("scales", exact(total), f"of {len(norms.judged)} layers"),
+            *(
+                Named(name, exact(count / total), "share of all scales")
+                for name, count in counts.items()
+            ),
+            *(
+                Named(f"{stack}, apart", exact(_mean_scale(others)), "a network of its own")
+                for stack, others in norms.apart.items()
+            ),
         ),
-        parts={row.weight.tensor: row.scale.mean for row in rows},
+        parts={norm.tensor: norm.scale.mean for norm in norms.all},
+        notes=(f"{unknown} layers left out: not known whether they scale by w or 1 + w",)
+        if unknown
+        else (),
     )
+
+
+def _is_attention(row: CorrelationRow) -> bool:
+    return "_attn_" in row.role
+
+
+def _mean_adjacent(rows: list[CorrelationRow]) -> float:
+    return torch.cat([row.correlation.adjacent for row in rows]).mean().item()
+
+
+def _mean_scale(norms: list[_Norm]) -> float:
+    sizes = [norm.scale.size for norm in norms]
+    return statistics.fmean((norm.scale.mean for norm in norms), weights=sizes)
 
 
 def _described(name: str, correlation: LayerCorrelation) -> tuple[Named, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fixtures.model import Model
-from geometry.alignment import NEIGHBOURS, Fit
+from geometry.alignment import ANCHORS, HELD_OUT, Fit
 from geometry.estimate import Sampling, exact
+from geometry.similarity import NEIGHBOURS
 from invariants.experiments.projection import Comparison, compare
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
@@ -19,7 +20,7 @@ def cross_scale_relational_correlation(model: Model, sampling: Sampling) -> Find
     fit, null = projection.fit, projection.null
     return Finding(
         estimate=fit.relational,
-        design=f"{found.larger} onto {found.smaller}, {projection.pairs} tokens in common",
+        design=f"{found.larger} onto {found.smaller}, at most {ANCHORS} anchors, {HELD_OUT} others",
         controls=(Named("anchors shuffled", null.relational, "the same map of mispaired anchors"),),
         related=(
             Named("before projection", projection.raw, "cosines of the two tables as they are"),
@@ -31,9 +32,11 @@ def cross_scale_relational_correlation(model: Model, sampling: Sampling) -> Find
             Named("shared neighbours", projection.neighbours, f"of the {NEIGHBOURS} nearest"),
             Named("shared neighbours, shuffled", projection.neighbours_null, "its null"),
             *_digits(found),
+            Named("tokens in common", exact(projection.pairs), "spelled alike in both"),
         ),
         notes=(
             f"{projection.anchors} anchors, measured on {len(projection.held_out)} other tokens",
+            f"{fit.dropped} pentachora with V² ≤ 0 in one of the two dropped",
             "best: " + _listed(found.named(fit.best)),
             "worst: " + _listed(found.named(fit.worst)),
         ),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from fixtures.model import Model
-from geometry import estimate, relations
+from geometry import estimate, relations, seeds
 from geometry.estimate import Estimate, Sampling, exact
 from geometry.relations import Alignment
 from invariants.experiments import relations as experiment
+from invariants.experiments import stability as over_seeds
+from invariants.experiments.relations import Words
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
+
+_FEWEST_LONG_CHAINS = 10
 
 
 def wordnet_matched(model: Model, sampling: Sampling) -> Finding:
@@ -42,11 +49,12 @@ def static_encoder_cosine(model: Model, sampling: Sampling) -> Finding:
     norms = torch.linalg.vector_norm(words.encoder, dim=1, dtype=torch.float64)
     return Finding(
         estimate=estimate.mean(cosines),
-        design=f"{len(words)} words",
+        design=_design(model, words),
         controls=(Named("words shuffled", estimate.mean(shuffled), "rows of other words"),),
         related=(
             Named("std over words", exact(cosines.std(correction=0).item()), "of the cosine"),
             Named("encoding norm", estimate.mean(norms), "mean over words"),
+            Named("words", exact(len(words)), "encoded"),
         ),
     )
 
@@ -63,7 +71,8 @@ def relational_alignment(model: Model, sampling: Sampling) -> Finding:
     )
     return Finding(
         estimate=found.encoder.pearson,
-        design=f"{found.words} words",
+        design=f"{_design(model, experiment.words_of(model, sampling))}, pairs of at most"
+        f" {experiment.ALIGNED_WORDS}",
         controls=(
             Named("synsets shuffled", found.shuffled.pearson, "dealt to the words at random"),
             Named("shuffled within part of speech", within, "parts of speech kept"),
@@ -71,12 +80,13 @@ def relational_alignment(model: Model, sampling: Sampling) -> Finding:
         related=(
             Named("lift over static", found.lift, "Pearson of encoder less that of static"),
             *(named for name, aligned in kinds for named in _described(name, aligned)),
+            Named("pairs", exact(found.pairs), f"of {found.words} words, with a similarity"),
         ),
         figures=(
             Figure(
                 "mean cosine by band of path similarity",
                 "lines",
-                tuple(f"{low:g} – {high:g}" for low, high in relations.BANDS),
+                tuple(map(str, relations.BANDS)),
                 {name: _band_means(aligned) for name, aligned in kinds},
             ),
         ),
@@ -84,40 +94,51 @@ def relational_alignment(model: Model, sampling: Sampling) -> Finding:
 
 
 def encoder_relational_lift(model: Model, sampling: Sampling) -> Finding:
-    """Pearson of path similarity with encoder cosine less that with static cosine, over seeds."""
-    found = experiment.stability(model, sampling)
+    """Pearson of path similarity with encoder cosine less that with static cosine, by seed."""
+    found = over_seeds.stability(model, sampling)
+    null = found.shuffled["lift"]
     return Finding(
-        estimate=_over_seeds(found["lift"]),
-        design=_seeds(found),
-        controls=(
-            Named("synsets shuffled", _over_seeds(found["shuffled lift"]), "among the same words"),
+        estimate=seeds.mean_over(found.values["lift"]),
+        design=f"{_design(model, found.words)}, {over_seeds.DESIGN}",
+        controls=(Named("synsets shuffled", seeds.least(null), "least of as many seeds"),),
+        related=(
+            Named("synsets shuffled, mean", seeds.mean_over(null), "among the same words"),
+            *_ranges(found.values, "static pearson", "encoder pearson", "lift"),
         ),
-        related=_ranges(found, "static pearson", "encoder pearson", "lift"),
+        parts=_by_seed(found.values["lift"]),
+        part_noise=found.lift_noise,
     )
 
 
 def hypernym_decay(model: Model, sampling: Sampling) -> Finding:
-    """Mean encoder cosine at the first matched ancestor less that at the fifth, over seeds."""
+    """Mean encoder cosine at the first matched ancestor less that at the fifth, by seed."""
     words = experiment.words_of(model, sampling)
-    if int((words.chains[:, 5] >= 0).sum()) < 10:
-        raise NotApplicableError("too few chains of matched hypernyms reach a fifth")
-    found = experiment.stability(model, sampling)
-    by_position = experiment.decay_by_position(words)
+    long = int((words.chains[:, 5] >= 0).sum())
+    decay = relations.chain_decay(words.unit["encoder"], words.chains)
+    if long < _FEWEST_LONG_CHAINS or not math.isfinite(decay.half_width):
+        raise NotApplicableError(
+            f"of {len(words)} words {long} begin a chain of five matched hypernyms: too few"
+        )
+    found = over_seeds.stability(model, sampling)
+    null = found.shuffled["encoder decay"]
     return Finding(
-        estimate=_over_seeds(found["encoder decay"]),
-        design=f"{len(words.chains)} chains, {_seeds(found)}",
-        controls=(
-            Named(
-                "words shuffled", _over_seeds(found["shuffled encoder decay"]), "among the synsets"
-            ),
+        estimate=seeds.mean_over(_finite(found.values["encoder decay"])),
+        design=f"{_design(model, words)}, {over_seeds.DESIGN}",
+        controls=(Named("words shuffled", seeds.least(_finite(null)), "least of as many seeds"),),
+        related=(
+            Named("words shuffled, mean", seeds.mean_over(_finite(null)), "among the synsets"),
+            Named("all chains", decay, "at once"),
+            Named("chains", exact(len(words.chains)), f"{long} of them reach a fifth"),
+            *_ranges(found.values, "static decay", "encoder decay"),
         ),
-        related=_ranges(found, "static decay", "encoder decay"),
+        parts=_by_seed(found.values["encoder decay"]),
+        part_noise=found.decay_noise,
         figures=(
             Figure(
                 "mean cosine to the start, by matched ancestor",
                 "lines",
                 tuple(float(p) for p in range(1, 8)),
-                {name: tuple(values.tolist()) for name, values in by_position.items()},
+                experiment.cosines_by_ancestor(words),
             ),
         ),
     )
@@ -125,34 +146,48 @@ def hypernym_decay(model: Model, sampling: Sampling) -> Finding:
 
 def stability_over_seeds(model: Model, sampling: Sampling) -> Finding:
     """std/mean over seeds of the pentachoron CV of encoded words; of all others beside it."""
-    found = experiment.stability(model, sampling)
+    found = over_seeds.stability(model, sampling)
+    drawn = experiment.pentachora(model, sampling).second
+    null = seeds.relative_std_of_cv(drawn, over_seeds.SIMPLICES, over_seeds.SEEDS)
     return Finding(
-        estimate=_with_chi(found["encoder cv"]),
-        design=_seeds(found),
+        estimate=seeds.relative_std(found.values["encoder cv"]),
+        design=f"{_design(model, found.words)}, {over_seeds.DESIGN}",
+        controls=(
+            Named(
+                "one unchanging cloud",
+                null,
+                f"what {over_seeds.SIMPLICES} simplices a seed show of it, in closed form",
+            ),
+        ),
         related=(
             *(
-                Named(f"{name}: std/mean", exact(_relative_std(values)), "over seeds")
-                for name, values in found.items()
-                if not name.startswith("shuffled")
+                Named(f"{name}: std/mean", seeds.relative_std(values), "over seeds")
+                for name, values in found.values.items()
+                if values.isfinite().all()
             ),
-            *_ranges(found, *found),
+            *_ranges(found.values, *found.values),
+            *_ranges(found.shuffled, *found.shuffled, prefix="shuffled "),
         ),
+        notes=_dropped(found.dropped),
     )
 
 
 def paired_volume_correlation(model: Model, sampling: Sampling) -> Finding:
     """Pearson of the volumes of the same pentachora of words, static and encoded."""
     volumes = experiment.pentachora(model, sampling)
-    static, encoder = volumes["static"], volumes["encoder"]
+    static, encoder = volumes.first, volumes.second
     order = torch.randperm(len(static), generator=sampling.generator("pentachora shuffled"))
     return Finding(
         estimate=_fisher(static, encoder),
-        design="words of one vocabulary",
+        design=_design(model, experiment.words_of(model, sampling)),
         controls=(Named("simplices shuffled", _fisher(static[order], encoder), "other words'"),),
         related=(
             Named("static CV", estimate.coefficient_of_variation(static), "of the volumes"),
             Named("encoder CV", estimate.coefficient_of_variation(encoder), "of the volumes"),
+            Named("static volume", estimate.mean(static), "mean"),
+            Named("encoder volume", estimate.mean(encoder), "mean"),
         ),
+        notes=_dropped(volumes.dropped),
     )
 
 
@@ -167,9 +202,12 @@ def lexicographer_cosine(model: Model, sampling: Sampling) -> Finding:
     shuffled = relations.intra_cosines(words.unit["encoder"][order], categories)
     return Finding(
         estimate=_mean_of(inside["encoder"]),
-        design=f"{len(categories)} categories",
+        design=f"{_design(model, words)}, categories of ten or more",
         controls=(Named("words shuffled", _mean_of(shuffled), "among the categories"),),
-        related=(Named("static", _mean_of(inside["static"]), "the same of embedding rows"),),
+        related=(
+            Named("static", _mean_of(inside["static"]), "the same of embedding rows"),
+            Named("categories", exact(len(categories)), "of ten or more matched words"),
+        ),
         figures=(
             Figure(
                 "cosine inside a category",
@@ -182,47 +220,50 @@ def lexicographer_cosine(model: Model, sampling: Sampling) -> Finding:
 
 
 def _described(name: str, aligned: Alignment) -> tuple[Named, ...]:
-    return (
+    """What the pairs give; without close pairs, say, there is no gradient."""
+    found = (
         Named(f"{name}: Pearson", aligned.pearson, "with path similarity"),
         Named(f"{name}: Spearman", aligned.spearman, "with path similarity"),
         Named(f"{name}: gradient", aligned.gradient, "mean cosine at ≥ 0.25 less that at < 0.10"),
     )
+    return tuple(named for named in found if math.isfinite(named.estimate.half_width))
 
 
 def _band_means(aligned: Alignment) -> tuple[float | None, ...]:
     return tuple(mean if count else None for count, mean in aligned.bands)
 
 
-def _over_seeds(values: Tensor) -> Estimate:
-    return estimate.quantile_interval(values, values.mean().item(), "over seeds")
+def _design(model: Model, words: Words) -> str:
+    """How words are encoded, and which."""
+    prompt = experiment.prompt_of(model)
+    return f"{f'prompt {prompt.strip()!r}' if prompt else 'no prompt'}, {words.drawn}"
 
 
-def _ranges(found: dict[str, Tensor], *names: str) -> tuple[Named, ...]:
+def _finite(values: Tensor) -> Tensor:
+    return values[values.isfinite()]
+
+
+def _by_seed(values: Tensor) -> dict[str, float]:
+    """The value of each seed that has one."""
+    return {f"seed {seed}": v for seed, v in enumerate(values.tolist()) if math.isfinite(v)}
+
+
+def _ranges(found: Mapping[str, Tensor], *names: str, prefix: str = "") -> tuple[Named, ...]:
     """Mean, with the least and the greatest over seeds as the interval."""
     return tuple(
         Named(
-            f"{name}, least to greatest",
+            f"{prefix}{name}, least to greatest",
             Estimate(v.mean().item(), v.min().item(), v.max().item(), len(v), "range over seeds"),
             "over seeds",
         )
         for name in names
-        for v in (found[name],)
+        for v in (_finite(found[name]),)
+        if len(v)
     )
 
 
-def _with_chi(values: Tensor) -> Estimate:
-    """std/mean over seeds; a std over n seeds is known to about 1/√(2(n − 1)) of itself."""
-    value = _relative_std(values)
-    error = value / (2 * (len(values) - 1)) ** 0.5
-    return estimate.normal(value, error, len(values), "normal draws")
-
-
-def _relative_std(values: Tensor) -> float:
-    return (values.std() / values.mean().abs()).item()
-
-
-def _seeds(found: dict[str, Tensor]) -> str:
-    return f"{len(found['lift'])} seeds"
+def _dropped(count: int) -> tuple[str, ...]:
+    return (f"{count} simplices with V² ≤ 0 in one of the two dropped",) if count else ()
 
 
 def _fisher(x: Tensor, y: Tensor) -> Estimate:

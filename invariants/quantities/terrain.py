@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from fixtures.corpora import SENTENCES
-from fixtures.errors import CheckpointError
+from fixtures.corpora import SENTENCES, TRANSLATIONS
 from fixtures.loaded import LoadedModel
 from fixtures.model import Model
+from fixtures.representations import both_stacks, check_rows
 from geometry import embedding
 from geometry.estimate import Estimate, Sampling, exact, mean, normal
-from geometry.hidden_states import averaged, layer_summary
+from geometry.hidden_states import (
+    averaged,
+    layer_summary,
+    mean_by_position,
+    position_cosines,
+)
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
-
-_HEADED = (
-    "ForConditionalGeneration",
-    "ForCausalLM",
-    "LMHeadModel",
-    "ForMaskedLM",
-    "ForPreTraining",
-)
 
 
 def layer_evolution(model: Model, sampling: Sampling) -> Finding:
     """Mean cosine between positions after the last layer, over the project's ten sentences."""
     del sampling
-    loaded, texts = _for_passes(model)
-    by_text = [[layer_summary(s) for s in loaded.states(ids)] for ids in texts]
+    loaded, texts = _for_passes(model, SENTENCES)
+    states = [loaded.states(ids) for ids in texts]
+    by_text = [[layer_summary(layer) for layer in text] for text in states]
     layers = [averaged(summaries) for summaries in zip(*by_text, strict=True)]
     pairs = sum(len(ids) * (len(ids) - 1) // 2 for ids in texts)
     last = torch.tensor([summaries[-1].cosine_mean for summaries in by_text])
     names = ["embedding output", *(f"layer {i}" for i in range(1, len(layers)))]
     return Finding(
         estimate=mean(last),
-        design=f"{len(texts)} sentences, {len(layers) - 1} layers",
-        controls=(_random_directions(model, pairs),),
+        design=f"{len(texts)} sentences",
+        controls=(_random_directions(states[0][-1].shape[1], pairs),),
         related=tuple(
             named
             for name, layer in zip(names, layers, strict=True)
@@ -47,38 +47,60 @@ def layer_evolution(model: Model, sampling: Sampling) -> Finding:
         ),
         parts={name: layer.cosine_mean for name, layer in zip(names, layers, strict=True)},
         figures=(
-            _by_layer("norm of a token, by layer", [layer.norm_mean for layer in layers]),
-            _by_layer("cosine between positions, by layer", [x.cosine_mean for x in layers]),
+            _by_layer("norm of a token, by layer", [(x.norm_mean, x.norm_std) for x in layers]),
+            _by_layer(
+                "cosine between positions, by layer",
+                [(x.cosine_mean, x.cosine_std) for x in layers],
+            ),
         ),
     )
 
 
 def encoder_decoder_cosine(model: Model, sampling: Sampling) -> Finding:
-    """Mean cosine of encoder and decoder states of one token, after the last layer of both."""
+    """Mean cosine, position by position, of the encoder's last states with the decoder's.
+
+    The encoder reads an English sentence, the decoder its counterpart in another language beside
+    it; positions that both have are compared. Source: SPEC G9.
+    """
     del sampling
-    loaded, texts = _for_passes(model)
+    loaded, sources = _for_passes(model, [english for english, _ in TRANSLATIONS])
     if not loaded.is_encoder_decoder:
         raise NotApplicableError("the model is no encoder–decoder")
-    encoded = [loaded.states(ids) for ids in texts]
-    decoded = [loaded.decoder_states(ids) for ids in texts]
-    last = _between(encoded, decoded, 1.0)
-    norms = {
-        stack: mean(torch.cat([embedding.row_norms(states[-1]) for states in both]))
-        for stack, both in (("encoder", encoded), ("decoder", decoded))
+    _, targets = _for_passes(model, [other for _, other in TRANSLATIONS])
+    states = [both_stacks(loaded, *texts) for texts in zip(sources, targets, strict=True)]
+    width, other = (stack[-1].shape[1] for stack in states[0])
+    if width != other:
+        raise NotApplicableError(f"encoder states have {width} dimensions, decoder states {other}")
+    by_depth = {
+        name: [position_cosines(*(_at(stack, depth) for stack in both)) for both in states]
+        for name, depth in (("embedding output", 0.0), ("half way", 0.5), ("last layer", 1.0))
     }
+    last = torch.cat(by_depth["last layer"])
+    norms = {
+        name: mean(torch.cat([embedding.row_norms(both[stack][-1]) for both in states]))
+        for stack, name in enumerate(("encoder", "decoder"))
+    }
+    longest = max(map(len, by_depth["last layer"]))
     return Finding(
         estimate=mean(last),
-        design=f"{len(texts)} sentences, {len(last)} positions",
-        controls=(_random_directions(model, len(last)),),
-        related=tuple(
-            Named(f"{stack} norm", value, "of a token after the last layer")
-            for stack, value in norms.items()
+        design=f"{len(TRANSLATIONS)} sentences and their translations",
+        controls=(_random_directions(width, len(last)),),
+        related=(
+            *(
+                Named(f"{stack} norm", value, "of a token after the last layer")
+                for stack, value in norms.items()
+            ),
+            Named("positions", exact(len(last)), "that both texts have"),
         ),
-        parts={
-            "embedding output": _between(encoded, decoded, 0.0).mean().item(),
-            "half way": _between(encoded, decoded, 0.5).mean().item(),
-            "last layer": last.mean().item(),
-        },
+        parts={name: torch.cat(cosines).mean().item() for name, cosines in by_depth.items()},
+        figures=(
+            Figure(
+                "cosine of encoder and decoder, by position",
+                "lines",
+                tuple(map(float, range(longest))),
+                {name: mean_by_position(cosines) for name, cosines in by_depth.items()},
+            ),
+        ),
     )
 
 
@@ -88,8 +110,9 @@ def special_token_norm(model: Model, sampling: Sampling) -> Finding:
     table = model.embedding
     if table is None or model.vocabulary is None:
         raise NotApplicableError("no token-embedding table, or no tokenizer beside it")
-    special = model.vocabulary.special()
-    special = {name: row for name, row in special.items() if row < len(table)}
+    named = model.vocabulary.special()
+    special = {name: row for name, row in named.items() if row < len(table)}
+    rowless = [name for name in named if name not in special]
     if len(special) < 2:
         raise NotApplicableError("the vocabulary has no special tokens of a known name")
     rows = table[torch.tensor(list(special.values()), device=table.device)]
@@ -100,7 +123,7 @@ def special_token_norm(model: Model, sampling: Sampling) -> Finding:
     above = torch.ones_like(cosines, dtype=torch.bool).triu(1)
     return Finding(
         estimate=exact(norms.mean().item() / summary.mean),
-        design=f"{', '.join(special)} of {len(table)} rows",
+        design=", ".join(special),
         controls=(
             Named("random rows", normal(1.0, spread, method="closed form"), "as many, at random"),
         ),
@@ -110,109 +133,43 @@ def special_token_norm(model: Model, sampling: Sampling) -> Finding:
             Named("smallest cosine", exact(cosines[above].min().item()), "the same"),
         ),
         parts=dict(zip(special, norms.tolist(), strict=True)),
-    )
-
-
-def embedding_head_cosine(model: Model, sampling: Sampling) -> Finding:
-    """Mean cosine of a token's embedding row with its row of the output head; 1 where tied."""
-    del sampling
-    table, heads = model.embedding, model.layout.having("head")
-    names = model.checkpoint.config.get("architectures") or [""]
-    if table is None or not (heads or names[0].endswith(_HEADED)):
-        raise NotApplicableError("the model has no token-embedding table with an output head")
-    null = 1 / (table.shape[1] * len(table)) ** 0.5
-    controls = (Named("random head", normal(0.0, null, method="closed form"), "untied, at random"),)
-    heads = [head for head in heads if head.shape == tuple(table.shape)]
-    if not heads:
-        return Finding(
-            estimate=exact(1.0, "one table"),
-            design="tied",
-            controls=controls,
-            notes=("the checkpoint stores one table: embedding and head share it",),
-        )
-    head = heads[0].cut.take(model.checkpoint.read(heads[0].tensor)).to(table.device)
-    if not torch.isfinite(head).all():
-        file = model.checkpoint.tensors[heads[0].tensor].file
-        raise CheckpointError(f"{file}: {heads[0].tensor} holds NaN or infinite entries")
-    cosines = embedding.row_cosines(table, head)
-    sizes = [_frobenius(table), _frobenius(head), embedding.distance(table, head)]
-    return Finding(
-        estimate=exact(cosines.mean().item()),
-        design=f"untied, {len(cosines)} rows",
-        controls=controls,
-        related=(
-            Named("std over tokens", exact(cosines.std(correction=0).item()), "of the cosine"),
-            Named("embedding norm", exact(sizes[0]), "Frobenius"),
-            Named("head norm", exact(sizes[1]), "Frobenius"),
-            Named("difference", exact(sizes[2]), "Frobenius norm of it"),
-            Named("relative difference", exact(sizes[2] / sizes[0]), "over the embedding's norm"),
+        figures=(
+            Figure(
+                "cosines of the special tokens",
+                "heatmap",
+                tuple(special),
+                {name: tuple(row) for name, row in zip(special, cosines.tolist(), strict=True)},
+            ),
         ),
+        notes=(f"the embedding has no row for {', '.join(rowless)}",) if rowless else (),
     )
 
 
-def embedding_parameter_share(model: Model, sampling: Sampling) -> Finding:
-    """Share of the checkpoint's parameters that stands in the token embedding."""
-    del sampling
-    counts: dict[str, int] = {}
-    placed: dict[str, int] = {}
-    for weight in model.layout.weights:
-        size = torch.Size(weight.shape).numel()
-        component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}"
-        counts[component] = counts.get(component, 0) + size
-        placed[weight.tensor] = placed.get(weight.tensor, 0) + size
-    total = sum(info.numel for info in model.checkpoint.tensors.values())
-    counts["biases and others"] = total - sum(placed.values())
-    table = model.layout.token_embedding
-    return Finding(
-        estimate=exact(torch.Size(table.shape).numel() / total if table else 0.0),
-        design=f"{total} parameters",
-        related=(Named("parameters", exact(total), "as stored; a tied table counts once"),),
-        parts={name: count / total for name, count in counts.items()},
-        notes=_unplaced(model),
-    )
-
-
-def _for_passes(model: Model) -> tuple[LoadedModel, list[list[int]]]:
-    """The loaded model and the ten sentences as its tokens."""
+def _for_passes(model: Model, texts: Sequence[str]) -> tuple[LoadedModel, list[list[int]]]:
+    """The loaded model and texts as its tokens. Raises CheckpointError where one has no row."""
     if model.vocabulary is None:
         raise NotApplicableError(f"{model.checkpoint.folder} brings no tokenizer")
-    if not model.checkpoint.config.get("architectures"):
-        raise NotApplicableError("the config names no architecture to load for a forward pass")
-    return model.loaded, [model.vocabulary.encode(sentence) for sentence in SENTENCES]
-
-
-def _between(
-    encoded: list[tuple[torch.Tensor, ...]], decoded: list[tuple[torch.Tensor, ...]], depth: float
-) -> torch.Tensor:
-    """Cosines by position, over all texts, at the same relative depth of both stacks."""
-    return torch.cat(
-        [
-            embedding.row_cosines(_at(one, depth), _at(other, depth))
-            for one, other in zip(encoded, decoded, strict=True)
-        ]
-    )
+    if model.why_not_loadable:
+        raise NotApplicableError(f"no forward pass: {model.why_not_loadable}")
+    tokens = model.vocabulary.encode_all(texts)
+    if min(map(len, tokens)) < 2:
+        raise NotApplicableError("the vocabulary makes one token of a sentence")
+    check_rows(model, [id_ for text in tokens for id_ in text])
+    return model.loaded, tokens
 
 
 def _at(states: tuple[torch.Tensor, ...], depth: float) -> torch.Tensor:
     return states[round(depth * (len(states) - 1))]
 
 
-def _random_directions(model: Model, count: int) -> Named:
-    width = model.loaded.module.config.hidden_size
+def _random_directions(width: int, count: int) -> Named:
+    """Mean of as many cosines of independent directions, each of std 1/√width."""
     null: Estimate = normal(0.0, (width * count) ** -0.5, method="closed form")
     return Named("random directions", null, "states that point anywhere alike")
 
 
-def _by_layer(title: str, values: list[float]) -> Figure:
-    return Figure(title, "lines", tuple(map(float, range(len(values)))), {"mean": tuple(values)})
-
-
-def _frobenius(table: torch.Tensor) -> float:
-    return embedding.row_norms(table).square().sum().sqrt().item()
-
-
-def _unplaced(model: Model) -> tuple[str, ...]:
-    names = model.layout.unplaced
-    if not names:
-        return ()
-    return (f"{len(names)} matrices of unknown role: {', '.join(names)}",)
+def _by_layer(title: str, values: Sequence[tuple[float, float]]) -> Figure:
+    """Means by layer, with the std about each."""
+    means, stds = zip(*values, strict=True)
+    places = tuple(map(float, range(len(values))))
+    return Figure(title, "lines", places, {"mean": means}, spread={"mean": stds})

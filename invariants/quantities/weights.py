@@ -1,16 +1,14 @@
-"""Quantities of single weight matrices (SPEC W1, W2, W4)."""
+"""Quantities of single weight matrices (SPEC W2, W4)."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable
-
-from fixtures.architecture.roles import Role, Weight
+from fixtures.architecture.roles import Role
 from fixtures.model import Model
-from fixtures.survey import MatrixRow
+from fixtures.survey_rows import MatrixRow, NeuronRow
 from geometry import controls, neurons, sparsity
 from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.stacks import by_stack
 
 SPARSE = 0.1
 
@@ -54,7 +52,10 @@ def v_sparsity(model: Model, sampling: Sampling) -> Finding:
 def weight_sparsity(model: Model, sampling: Sampling) -> Finding:
     """Share of all matrix entries with |w| < 0.1, and by role at every threshold."""
     del sampling
-    rows = _matrices(model)
+    matrices = by_stack(model, model.survey.matrices, _stack)
+    rows = matrices.judged
+    if not rows:
+        raise NotApplicableError("the checkpoint has no two-dimensional weight")
     roles = list(dict.fromkeys(row.weight.role for row in rows))
     related = [
         Named(f"all |w| < {t:g}", exact(_pooled(rows, t)), "every two-dimensional weight")
@@ -69,67 +70,41 @@ def weight_sparsity(model: Model, sampling: Sampling) -> Finding:
             related.append(Named(f"{role} |w| < {t:g} rms", exact(share), "relative to rms"))
     return Finding(
         estimate=exact(_pooled(rows, SPARSE)),
-        design=_counted(rows),
+        design="entries of all matrices",
         controls=(_scale_control(rows), *_initial_control(model, rows)),
-        related=tuple(related),
+        related=(
+            *related,
+            *_apart(matrices.apart),
+            Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
+        ),
         parts={role: _pooled([r for r in rows if r.weight.role == role], SPARSE) for role in roles},
-    )
-
-
-def stable_rank(model: Model, sampling: Sampling) -> Finding:
-    """Median over all matrices of ‖W‖_F²/σ₁² over min(m, n)."""
-    del sampling
-    return _spectral(model, lambda row: row.spectrum.stable_rank / min(row.weight.shape))
-
-
-def spectral_participation_ratio(model: Model, sampling: Sampling) -> Finding:
-    """Median over all matrices of (Σσ)²/Σσ² over min(m, n)."""
-    del sampling
-    return _spectral(model, lambda row: row.spectrum.participation_ratio / min(row.weight.shape))
-
-
-def active_fraction(model: Model, sampling: Sampling) -> Finding:
-    """Median over all matrices of the share of σ above 0.01 σ₁."""
-    del sampling
-    return _spectral(model, lambda row: row.spectrum.active_fraction)
-
-
-def rank_90(model: Model, sampling: Sampling) -> Finding:
-    """Median over all matrices of the rank that holds 90 % of Σσ, over min(m, n)."""
-    del sampling
-    return _spectral(model, lambda row: row.spectrum.rank_90 / min(row.weight.shape))
-
-
-def condition_number(model: Model, sampling: Sampling) -> Finding:
-    """Median over all matrices of σ₁/σ_min."""
-    del sampling
-    finding = _spectral(model, lambda row: row.spectrum.condition)
-    return Finding(
-        finding.estimate,
-        finding.design,
-        related=finding.related,
-        notes=(f"stored as {model.dtype}: rounding alone bounds how small σ_min can be",),
     )
 
 
 def dead_neurons(model: Model, sampling: Sampling) -> Finding:
     """Share of MLP neurons whose importance is under 1 % of their layer's mean."""
     del sampling
-    rows = model.survey.neurons
+    found = by_stack(model, model.survey.neurons, lambda row: row.stack)
+    rows = found.judged
     if not rows:
         raise NotApplicableError("no MLP was found among the weights")
     total = sum(row.summary.neurons for row in rows)
     first = rows[0]
     null = neurons.random_dead_share(first.inputs, first.outputs, first.gated, total)
     return Finding(
-        estimate=exact(sum(row.summary.dead for row in rows) / total),
-        design=f"{total} neurons of {len(rows)} layers",
+        estimate=exact(_dead(rows)),
+        design="neurons of all layers",
         controls=(Named("random weights", null, "neurons of Gaussian weights of this width"),),
         related=(
+            Named("neurons", exact(total), f"of {len(rows)} layers"),
             Named(
                 "weak",
                 exact(sum(row.summary.weak for row in rows) / total),
                 "under 10 % of the layer's mean",
+            ),
+            *(
+                Named(f"{stack}, apart", exact(_dead(others)), "a network of its own")
+                for stack, others in found.apart.items()
             ),
             *(
                 Named(
@@ -137,74 +112,69 @@ def dead_neurons(model: Model, sampling: Sampling) -> Finding:
                     exact(row.summary.spread),
                     "std/mean of importance",
                 )
-                for row in rows
+                for row in found.all
             ),
         ),
-        parts={f"{r.stack} layer {r.layer}": r.summary.dead / r.summary.neurons for r in rows},
+        parts={f"{row.stack} layer {row.layer}": _dead([row]) for row in found.all},
     )
 
 
 def _sparsity(model: Model, role: Role, stack: str = "") -> Finding:
-    rows = [r for r in _matrices(model) if r.weight.role == role and stack in ("", r.weight.stack)]
+    found = by_stack(
+        model,
+        (
+            row
+            for row in model.survey.matrices
+            if row.weight.role == role and stack in ("", row.weight.stack)
+        ),
+        _stack,
+    )
+    rows = found.judged
     if not rows:
         raise NotApplicableError(f"no {f'{stack} {role}'.strip()} was found among the weights")
-    groups = list(dict.fromkeys((row.weight.stack, row.weight.role) for row in rows))
+    stacks = dict.fromkeys(map(_stack, rows))
     return Finding(
         estimate=exact(_pooled(rows, SPARSE)),
-        design=_counted(rows),
+        design=f"entries of all {f'{stack} {role}'.strip()} matrices",
         controls=(*_initial_control(model, rows), _scale_control(rows)),
-        related=tuple(
-            Named(
-                f"{stack} {role}",
-                exact(_pooled([r for r in rows if _group(r) == (stack, role)], SPARSE)),
-                "all layers",
-            )
-            for stack, role in groups
+        related=(
+            *(
+                Named(
+                    f"{one} {role}",
+                    exact(_pooled([row for row in rows if _stack(row) == one], SPARSE)),
+                    "all layers",
+                )
+                for one in stacks
+            ),
+            *_apart(found.apart),
+            Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
         ),
-        parts={row.weight.label: row.magnitudes.fraction_below(SPARSE) for row in rows},
+        parts={row.weight.label: row.magnitudes.fraction_below(SPARSE) for row in found.all},
     )
 
 
-def _spectral(model: Model, statistic: Callable[[MatrixRow], float]) -> Finding:
-    rows = _matrices(model)
-    values = {row.weight: statistic(row) for row in rows}
-    groups = list(dict.fromkeys((row.weight.stack, row.weight.role) for row in rows))
-    return Finding(
-        estimate=exact(statistics.median(values.values())),
-        design=_counted(rows),
-        related=tuple(
-            Named(
-                f"{stack} {role}",
-                exact(
-                    statistics.median(values[r.weight] for r in rows if _group(r) == (stack, role))
-                ),
-                "median over layers",
-            )
-            for stack, role in groups
-        ),
-        parts={_part(weight): value for weight, value in values.items()},
+def _apart(stacks: dict[str, list[MatrixRow]]) -> tuple[Named, ...]:
+    return tuple(
+        Named(f"{stack}, apart", exact(_pooled(rows, SPARSE)), "a network of its own")
+        for stack, rows in stacks.items()
     )
 
 
-def _matrices(model: Model) -> list[MatrixRow]:
-    rows = list(model.survey.matrices)
-    if not rows:
-        raise NotApplicableError("the checkpoint has no two-dimensional weight")
-    return rows
+def _dead(rows: list[NeuronRow]) -> float:
+    return sum(row.summary.dead for row in rows) / sum(row.summary.neurons for row in rows)
 
 
-def _group(row: MatrixRow) -> tuple[str, str]:
-    return row.weight.stack, row.weight.role
+def _stack(row: MatrixRow) -> str:
+    return row.weight.stack
 
 
-def _part(weight: Weight) -> str:
-    return weight.tensor if weight.layer is None else weight.label
+def _entries(rows: list[MatrixRow]) -> int:
+    return sum(row.magnitudes.numel for row in rows)
 
 
 def _pooled(rows: list[MatrixRow], threshold: float) -> float:
     index = sparsity.THRESHOLDS.index(threshold)
-    total = sum(row.magnitudes.numel for row in rows)
-    return sum(row.magnitudes.below[index] for row in rows) / total
+    return sum(row.magnitudes.below[index] for row in rows) / _entries(rows)
 
 
 def _initial_control(model: Model, rows: list[MatrixRow]) -> tuple[Named, ...]:
@@ -239,7 +209,3 @@ def _mixture(parts: list[tuple[int, float]]) -> Estimate:
     value = sum(weight * share.value for weight, share in shares)
     spread = sum((weight * share.half_width) ** 2 for weight, share in shares) ** 0.5
     return Estimate(value, max(0.0, value - spread), min(1.0, value + spread), 0, "closed form")
-
-
-def _counted(rows: list[MatrixRow]) -> str:
-    return f"{len(rows)} matrices, {sum(row.magnitudes.numel for row in rows)} entries"

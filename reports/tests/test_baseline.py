@@ -15,7 +15,7 @@ OLD = Measurement(
     "measured",
     value=Value(0.5, 0.5, 0.5),
     parts={"layer 0": 0.4, "layer 1": 0.6},
-    design="2 layers",
+    design="token embedding",
     tolerance=Tolerance(0.01, 0.02, "why"),
     provenance=Provenance(checkpoint="abc"),
 )
@@ -56,6 +56,31 @@ def test_parts_are_gated_by_name() -> None:
     )
 
 
+@given(st.floats(0, 0.1), st.floats(0, 0.1), st.floats(-0.5, 0.5))
+def test_what_drawing_leaves_in_each_part_widens_its_tolerance(
+    old: float, new: float, move: float
+) -> None:
+    before = dataclasses.replace(OLD, parts={"seed 0": 0.4}, part_noise=old)
+    after = dataclasses.replace(OLD, parts={"seed 0": 0.4 + move}, part_noise=new)
+    allowed = 0.01 + 0.02 * 0.4 + 2 * (old**2 + new**2) ** 0.5
+    if abs(abs(move) - allowed) > 1e-9:
+        expected = "regressed" if abs(move) > allowed else "steady"
+        assert baseline.judge(before, after).change == expected
+
+
+def test_the_worst_part_may_move_by_the_noise_of_parts() -> None:
+    worst = dataclasses.replace(OLD, worst_part="seed 0", part_noise=0.1, parts={})
+    # 0.02 is the tolerance at 0.5; 2 √(0.1² + 0.1²) = 0.283 the noise.
+    for move, change in ((0.30, "steady"), (0.31, "regressed")):
+        moved = dataclasses.replace(worst, value=at(0.5 + move))
+        assert baseline.judge(worst, moved).change == change
+
+
+def test_parts_that_only_the_new_one_has_are_compared_by_nothing() -> None:
+    grown = dataclasses.replace(OLD, parts={**OLD.parts, "layer 2": 9.0})
+    assert baseline.judge(OLD, grown).change == "steady"
+
+
 def test_the_two_questions_stay_apart() -> None:
     violated = dataclasses.replace(OLD, verdict="violated")
     assert baseline.judge(violated, violated).change == "steady"
@@ -72,7 +97,7 @@ def test_new_vanished_and_not_comparable() -> None:
     away = dataclasses.replace(OLD, value=None, verdict="unavailable")
     assert baseline.judge(OLD, away).change == "not comparable"
     assert not baseline.judge(OLD, away).fails
-    for change in ({"version": 2}, {"design": "3 layers"}):
+    for change in ({"version": 2}, {"design": "10,000 rows"}):
         assert baseline.judge(OLD, dataclasses.replace(OLD, **change)).change == "not comparable"
 
 
@@ -104,8 +129,67 @@ def test_updates_and_what_nothing_measures() -> None:
     assert lines == ["extra [m]: — → 0.5"]
 
 
-def test_comparison_of_two_files_shows_vanished_cells() -> None:
-    judged = baseline.compare(
-        Results((OLD, dataclasses.replace(OLD, claim="gone"))), Results((OLD,))
+def test_comparison_of_two_files_shows_vanished_cells_and_models() -> None:
+    gone = dataclasses.replace(OLD, claim="gone")
+    elsewhere = dataclasses.replace(OLD, model="elsewhere")
+    old, new = Results((OLD, gone, elsewhere)), Results((OLD,))
+    judged = baseline.compare(old, new)
+    assert [(m.model, m.claim, m.change) for m in judged.measurements] == [
+        ("m", "c", "steady"),
+        ("m", "gone", "vanished"),
+        ("elsewhere", "c", "vanished"),
+    ]
+    assert baseline.absent_models(old, new) == ["elsewhere"]
+    assert baseline.absent_models(new, old) == []
+
+
+STEADY = dataclasses.replace(OLD, change="steady")
+NEW = dataclasses.replace(OLD, claim="d", change="new")
+OTHER = dataclasses.replace(OLD, claim="e", change="not comparable", changes=("version 1, 2",))
+
+
+def test_the_counts_say_what_was_not_compared() -> None:
+    assert baseline.summary(Results((STEADY,))) == (
+        "baseline: 1 steady, 0 regressed, 0 new, 0 vanished, 0 not comparable"
     )
-    assert [(m.claim, m.change) for m in judged] == [("c", "steady"), ("gone", "vanished")]
+    assert baseline.summary(Results((STEADY, NEW, OTHER))) == (
+        "baseline: 1 steady, 0 regressed, 1 new, 0 vanished, 1 not comparable:"
+        " 2 of 3 values were not compared"
+    )
+    assert baseline.summary(Results((OLD,))) == ""
+
+
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    [
+        ((NEW,), "nothing of m was compared: the baseline does not hold it"),
+        ((OTHER,), "nothing of m was compared: version 1, 2"),
+        ((NEW, OTHER), "nothing of m was compared: 1 new, 1 not comparable; version 1, 2"),
+    ],
+)
+def test_a_model_of_which_nothing_was_compared_is_named_with_the_reason(
+    cells: tuple[Measurement, ...], line: str
+) -> None:
+    assert baseline.uncompared(Results(cells), every=False) == [line]
+    assert baseline.uncompared(Results((STEADY, *cells)), every=False) == []
+
+
+def test_every_value_that_was_not_compared_is_named_where_all_must_be() -> None:
+    assert baseline.uncompared(Results((STEADY, NEW, OTHER)), every=True) == [
+        "d [m] was not compared: the baseline does not hold it",
+        "e [m] was not compared: version 1, 2",
+    ]
+    assert baseline.uncompared(Results((STEADY,)), every=True) == []
+    absent = dataclasses.replace(OLD, value=None, verdict="not applicable")
+    assert baseline.uncompared(Results((STEADY, absent)), every=True) == []
+
+
+@given(st.lists(st.sampled_from([STEADY, NEW, OTHER]), unique_by=lambda m: m.claim, min_size=1))
+def test_a_run_is_whole_only_if_all_that_was_measured_was_compared(
+    cells: list[Measurement],
+) -> None:
+    results = Results(tuple(cells))
+    all_compared = all(m.change == "steady" for m in cells)
+    assert (baseline.uncompared(results, every=True) == []) == all_compared
+    assert (baseline.uncompared(results, every=False) == []) == (STEADY in cells)
+    assert ("not compared" in baseline.summary(results)) != all_compared

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from geometry import controls, spectrum
+from geometry.spectrum import SpectrumSummary
+
+
+@pytest.mark.parametrize(("m", "n"), [(12, 12), (20, 7), (5, 40), (1, 6), (1, 1)])
+def test_drawn_singular_values_are_those_of_gaussian_matrices(m: int, n: int) -> None:
+    """Largest, smallest and sum of the values against SVDs of whole matrices."""
+    generator = np.random.default_rng(0)
+    drawn = torch.stack([controls.gaussian_singular_values(m, n, generator) for _ in range(1500)])
+    whole = torch.randn(1500, m, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    reference = torch.linalg.svdvals(whole)
+    assert drawn.shape == reference.shape
+    assert (drawn.diff(dim=1) <= 0).all()
+    for one, other in (
+        (drawn[:, 0], reference[:, 0]),
+        (drawn[:, -1], reference[:, -1]),
+        (drawn.sum(1), reference.sum(1)),
+    ):
+        assert scipy.stats.ks_2samp(one.numpy(), other.numpy()).pvalue > 1e-3
+
+
+STATISTICS: dict[str, Callable[[SpectrumSummary, int], float]] = {
+    "stable rank": lambda summary, size: summary.stable_rank / size,
+    "participation ratio": lambda summary, size: summary.participation_ratio / size,
+    "active fraction": lambda summary, _: summary.active_fraction,
+    "rank for 90 %": lambda summary, size: summary.rank_90 / size,
+    "condition": lambda summary, _: summary.condition,
+}
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (96, 384)])
+@pytest.mark.parametrize("name", STATISTICS)
+def test_random_matrices_show_the_median_that_the_null_predicts(
+    shape: tuple[int, int], name: str
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrices = [torch.randn(shape, generator=generator) * 0.02 for _ in range(9)]
+    summaries = [spectrum.summarize(spectrum.singular_values(matrix)) for matrix in matrices]
+    statistic = STATISTICS[name]
+    null = controls.random_median([shape] * 9, statistic)
+    found = float(np.median([statistic(summary, min(shape)) for summary in summaries]))
+    width = null.high - null.low
+    assert null.low - width / 2 <= found <= null.high + width / 2
+
+
+def test_nothing_has_no_median() -> None:
+    with pytest.raises(ValueError, match="at least one matrix"):
+        controls.random_median([], STATISTICS["condition"])
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_the_mean_volume_of_gaussian_points_is_sharper_than_its_draws(spread: float) -> None:
+    """Against the closed form where all stds agree, and against many draws."""
+    stds = torch.linspace(1 - spread, 1 + spread, 48)
+    generator = torch.Generator().manual_seed(0)
+    found = [controls.per_dimension_gaussian_mean(stds, 1_000, generator) for _ in range(100)]
+    many = controls.per_dimension_gaussian_volumes(stds, 400_000, generator)
+    truth = many.mean().item() if spread else controls.gaussian_pentachoron_mean(48, 1.0)
+    inside = sum(one.low - 1e-3 * truth <= truth <= one.high + 1e-3 * truth for one in found)
+    assert inside >= 90
+    plain = 1.96 * many.std().item() / 1_000**0.5
+    assert max(one.half_width for one in found) < plain / 4
+
+
+def test_volumes_of_no_extent_are_dropped_not_kept_as_zero() -> None:
+    generator = torch.Generator().manual_seed(0)
+    norms = torch.tensor([1.0] * 6 + [0.0] * 6)
+    matched = controls.norm_matched_volumes(norms, 8, 2_000, generator)
+    assert 0 < len(matched) < 2_000
+    assert (matched > 0).all()
+    flat = controls.per_dimension_gaussian_volumes(torch.tensor([1.0, 1, 1, 0, 0]), 50, generator)
+    assert (flat > 0).all()
+
+
+@pytest.mark.parametrize("layers", [1, 6, 24])
+def test_the_farthest_layer_of_random_weights_falls_where_the_null_says(layers: int) -> None:
+    n = 32
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(600, n, n, generator=generator).double() for _ in range(2))
+    product = query @ key.mT
+    shares = (torch.linalg.eigvalsh(product + product.mT) > 0).double().mean(1)
+    worst = 0.5 + (shares.view(-1, layers) - 0.5).abs().amax(1)
+    null = controls.random_farthest_balance(n, layers, 1.0)
+    # Shares are multiples of 1/32, a step wider than half the interval.
+    inside = ((worst >= null.low - 1 / n) & (worst <= null.high + 1 / n)).double().mean()
+    assert inside > 0.9

@@ -1,0 +1,142 @@
+"""Relations and pentachora of a model's words, seed by seed (SPEC S3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fixtures.model import Model
+from geometry import estimate, relations, seeds, simplex
+from geometry.estimate import Z95, Sampling
+from geometry.similarity import paired_volumes
+from invariants.experiments.relations import Words, words_of
+
+SEEDS, WORDS, PAIRS, SIMPLICES, CHAINS = 50, 2_000, 200_000, 500, 1_000
+DESIGN = f"seeds 0 … {SEEDS - 1}"
+_DEPTHS = (1, 3, 5)
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Every quantity of R3 – R6 by seed, [50] float64 each, and the same of shuffled words.
+
+    NaN where a seed has none (no chain that long). Each seed takes `chosen` of the model's words;
+    `dropped` simplices, of all seeds, were degenerate.
+    """
+
+    words: Words
+    chosen: int
+    values: Mapping[str, Tensor]
+    shuffled: Mapping[str, Tensor]
+    dropped: int
+
+    @property
+    def lift_noise(self) -> float:
+        """95 % half-width of one seed's lift, were seeds and words drawn anew."""
+        return seeds.redrawn(self.values["lift"], self.chosen, len(self.words), self.words.matched)
+
+    @property
+    def decay_noise(self) -> float:
+        """The same of the encoder's decay: spread over seeds, and over words where they are drawn.
+
+        Seeds share most chains, so what other words would show comes from leaving out groups of
+        words, by the share of all matched words that was not drawn.
+        """
+        values = self.values["encoder decay"]
+        spread = Z95 * values[values.isfinite()].std().item()
+        left_out = 1 - len(self.words) / self.words.matched
+        words = relations.chain_decay(self.words.unit["encoder"], self.words.chains).half_width
+        return math.hypot(spread, words * math.sqrt(left_out)) if left_out else spread
+
+
+def stability(model: Model, sampling: Sampling) -> Stability:
+    """Seeds 0 … 49 with 2,000 words, 200,000 pairs, 500 pentachora and 1,000 chains each.
+
+    Pentachora and chains are of all words, as in the source. Where fewer than 4,000 words are at
+    hand a seed takes half of them (at least 500, or all), and of pairs its share.
+    """
+    words = words_of(model, sampling)
+    key = f"stability {len(words)}"
+    if key not in model.memory:
+        chosen = min(WORDS, max(500, len(words) // 2), len(words))
+        model.memory[key] = over(words, chosen, range(SEEDS))
+    result: Stability = model.memory[key]
+    return result
+
+
+def over(words: Words, chosen: int, numbers: Iterable[int]) -> Stability:
+    """Every quantity of words at the seeds of these numbers, each taking `chosen` of the words."""
+    found = [_one_seed(words, chosen, seed) for seed in numbers]
+    return Stability(
+        words=words,
+        chosen=chosen,
+        values=_by_name([seed.values for seed in found]),
+        shuffled=_by_name([seed.shuffled for seed in found]),
+        dropped=sum(seed.dropped for seed in found),
+    )
+
+
+def _by_name(rows: list[dict[str, float]]) -> dict[str, Tensor]:
+    return {
+        name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    """The quantities of one seed, those of shuffled words, and how many simplices were dropped."""
+
+    values: dict[str, float]
+    shuffled: dict[str, float]
+    dropped: int
+
+
+def _one_seed(words: Words, chosen: int, seed: int) -> _Seed:
+    generator = torch.Generator().manual_seed(seed)
+    own = torch.randperm(len(words), generator=generator)[:chosen]
+    first, second = relations.draw_pairs(chosen, PAIRS * chosen // WORDS, generator)
+    dealt = own[torch.randperm(chosen, generator=generator)]
+    swapped = torch.randperm(len(words), generator=generator)
+    chains = words.chains[torch.randperm(len(words.chains), generator=generator)[:CHAINS]]
+    sets = simplex.draw_index_sets(len(words), SIMPLICES, 5, generator)
+    similarity = words.similarity(own[first], own[second])
+    null = words.similarity(dealt[first], dealt[second])
+    values: dict[str, float] = {}
+    shuffled: dict[str, float] = {}
+    for name, unit in words.unit.items():
+        cosines = relations.pair_cosines(unit[own], first, second)
+        values |= _correlations(name, similarity, cosines) | _decays(name, unit, chains)
+        shuffled[f"{name} pearson"] = relations.pearson(null[null > 0], cosines[null > 0])
+        shuffled |= _decays(name, unit[swapped], chains)
+    volumes = paired_volumes(words.static, words.encoder, sets)
+    for name, drawn in (("static", volumes.first), ("encoder", volumes.second)):
+        values[f"{name} cv"] = estimate.coefficient_of_variation(drawn).value
+        values[f"{name} volume"] = drawn.mean().item()
+    values["volume correlation"] = relations.pearson(volumes.first, volumes.second)
+    for kind in (values, shuffled):
+        kind["lift"] = kind["encoder pearson"] - kind["static pearson"]
+    return _Seed(values, shuffled, volumes.dropped)
+
+
+def _correlations(name: str, similarity: Tensor, cosines: Tensor) -> dict[str, float]:
+    related = similarity > 0
+    x, y = similarity[related], cosines[related]
+    close, far = (y[part].mean().item() for part in (x >= relations.CLOSE, x < relations.FAR))
+    return {
+        f"{name} pearson": relations.pearson(x, y),
+        f"{name} spearman": relations.spearman(x, y),
+        f"{name} close": close,
+        f"{name} far": far,
+        f"{name} gradient": close - far,
+    }
+
+
+def _decays(name: str, unit: Tensor, chains: Tensor) -> dict[str, float]:
+    """Mean cosines with the first, third and fifth matched ancestor, and the fall over all."""
+    cosines = relations.chain_cosines(unit, chains).nanmean(0)
+    depths = {f"{name} depth {depth}": cosines[depth - 1].item() for depth in _DEPTHS}
+    return depths | {f"{name} decay": (cosines[0] - cosines[4]).item()}

@@ -1,0 +1,24 @@
+"""Claims on what the files hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invariants import quantities
+
+if TYPE_CHECKING:
+    from fixtures.model import Model
+    from geometry.estimate import Sampling
+    from invariants.conftest import Measure
+
+
+def test_manifest(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.parameters.manifest(model, sampling))
+
+
+def test_embedding_parameter_share(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.parameters.embedding_parameter_share(model, sampling))
+
+
+def test_embedding_head_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.parameters.embedding_head_cosine(model, sampling))

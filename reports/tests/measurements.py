@@ -1,0 +1,118 @@
+"""Measurements drawn at random, for the properties of everything that reads them."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import strategies as st
+
+from reports.results import (
+    Band,
+    Figure,
+    Measurement,
+    Provenance,
+    Reference,
+    Tolerance,
+    Value,
+)
+
+numbers = st.floats(-1e300, 1e300)
+broken = numbers | st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e308])
+text = st.text(max_size=5)
+
+
+def values(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrategy[Value]:
+    """A number and an interval about it, each of them as drawn."""
+
+    def build(drawn: list[float], samples: int, method: str) -> Value:
+        low, value, high = _ordered(drawn)
+        return Value(value, low, high, samples, method)
+
+    three = st.lists(floats, min_size=3, max_size=3)
+    return st.builds(build, three, st.integers(0, 10**9), text)
+
+
+def bands(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Band]:
+    """Two edges as drawn, each of which may be missing."""
+
+    def build(drawn: list[float], lower: bool, upper: bool) -> Band:
+        low, high = _ordered(drawn)
+        return low if lower else None, high if upper else None
+
+    two = st.lists(floats, min_size=2, max_size=2)
+    return st.builds(build, two, st.booleans(), st.booleans())
+
+
+def _ordered(drawn: list[float]) -> list[float]:
+    """NaN first, where no comparison is true of it."""
+    return sorted(drawn, key=lambda x: -math.inf if math.isnan(x) else x)
+
+
+def figures(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Figure]:
+    lines = st.lists(st.none() | floats, max_size=4).map(tuple)
+    spread = st.lists(floats, max_size=4).map(tuple)
+    return st.builds(
+        Figure,
+        text,
+        st.sampled_from(["lines", "heatmap"]),
+        st.lists(floats | text, max_size=4).map(tuple),
+        st.fixed_dictionaries({"a": lines, "<&": lines}),
+        st.dictionaries(text, floats, max_size=2),
+        st.dictionaries(st.sampled_from(["a", "<&"]), spread, max_size=1),
+    )
+
+
+def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrategy[Measurement]:
+    """Any Measurement whose numbers are drawn from `floats`."""
+    references = st.builds(Reference, text, values(floats), text)
+    return st.builds(
+        Measurement,
+        model=st.text(min_size=1, max_size=5),
+        claim=st.text(min_size=1, max_size=5),
+        verdict=st.sampled_from(["holds", "violated", "measured", "not applicable", "error"]),
+        value=st.none() | values(floats),
+        worst_part=st.none() | text,
+        band=st.none() | bands(floats),
+        stated=st.booleans(),
+        margin=st.none() | floats,
+        controls=st.lists(references, max_size=2).map(tuple),
+        related=st.lists(references, max_size=2).map(tuple),
+        random=st.none() | references,
+        parts=st.dictionaries(text, floats, max_size=3),
+        part_noise=floats,
+        figures=st.lists(figures(floats), max_size=2).map(tuple),
+        notes=st.lists(text, max_size=2).map(tuple),
+        tolerance=st.builds(Tolerance, floats, floats, text),
+        change=st.none() | st.sampled_from(["steady", "regressed", "new", "not comparable"]),
+        message=text,
+        provenance=st.builds(
+            Provenance,
+            checkpoint=text,
+            seconds=floats,
+            load_seconds=floats,
+            parameters=st.integers(0, 1 << 40),
+            remarks=st.lists(text, max_size=2).map(tuple),
+        ),
+    )
+
+
+near = st.integers(-3, 3).map(float)
+
+
+def judged() -> st.SearchStrategy[Measurement]:
+    """Measurements with a value, a band and something random, all near one another."""
+    return st.builds(
+        Measurement,
+        model=st.just("m"),
+        claim=st.just("c"),
+        verdict=st.sampled_from(["holds", "violated", "measured"]),
+        title=st.just("A claim"),
+        stated=st.booleans(),
+        value=values(near),
+        worst_part=st.none() | st.just("decoder layer 5"),
+        band=bands(near),
+        random=st.builds(
+            Reference, st.sampled_from(["random twins", "Gaussian"]), values(near), text
+        ),
+        controls=st.lists(st.builds(Reference, st.just("Gaussian"), values(near), text)).map(tuple),
+    )

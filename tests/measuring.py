@@ -1,0 +1,33 @@
+"""Claims measured in this process, for the tests of verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fixtures.registry import ModelEntry
+from fixtures.sources import LocalSource
+from invariants.__main__ import measure_model
+from invariants.claims import load_claims
+from invariants.verdicts import Settings
+from reports.results import Measurement
+
+CLAIMS = load_claims()
+QUICK = Settings(samples=20_000, twins=0)
+
+
+def measure(entry: ModelEntry, settings: Settings = QUICK, *claims: str) -> dict[str, Measurement]:
+    """All claims, or those named."""
+    chosen = {name: CLAIMS[name] for name in claims or CLAIMS}
+    return {m.claim: m for m in measure_model(entry, chosen, settings)}
+
+
+def apart(cell: Measurement) -> bool:
+    """Whether the value's interval shares no point with that of random weights."""
+    assert cell.value is not None
+    assert cell.random is not None
+    own, random = cell.value, cell.random.value
+    return own.high < random.low or random.high < own.low
+
+
+def local(folder: Path, name: str = "mine") -> ModelEntry:
+    return ModelEntry(name, LocalSource(folder))
