@@ -37,7 +37,7 @@ from reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
 DRAWS = 5
-ALPHAS = tuple(sorted({*(round(0.05 * i, 2) for i in range(1, 11)), LOW, 0.275, CONSTANT, 0.325}))
+ALPHAS = (LOW, 0.05, 0.1, 0.2, 0.25, CONSTANT, 0.35, 0.4, HIGH)
 SOURCES, LEMMAS_SHUFFLED, GEOMETRY_DEALT = RECIPES = (
     Recipe(),
     Recipe(lemmas_shuffled=True),
