@@ -27,6 +27,7 @@ class Claim:
     `everywhere` states `band` for every model the quantity applies to; `band_reason` says where the
     band's edges come from. `of` "every part" judges the worst part (layer, seed) instead of the
     whole. `random` False marks a count that random weights of the architecture cannot change.
+    `within` are the bounds that no value can lie beyond: a share's 0 and 1.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Claim:
     random: bool = True
     everywhere: bool = False
     stated: Mapping[str, Band] = field(default_factory=dict)
+    within: Band = (-math.inf, math.inf)
 
     def band_for(self, model: str) -> Band | None:
         """The band to hold this model's value against."""
@@ -70,6 +72,7 @@ _REQUIRED = {"version": int, "title": str, "statement": str, "source": str, "tol
 _OPTIONAL = {
     "band": list,
     "band_reason": str,
+    "within": list,
     "of": str,
     "random": bool,
     "everywhere": bool,
@@ -104,7 +107,7 @@ def _tolerance(table: dict[str, Any], where: str) -> Tolerance:
 
 
 def _bands(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """`band` and `stated` as pairs of numbers."""
+    """`band`, `within` and `stated` as pairs of numbers."""
     stated = table.get("stated", {})
     if table.get("everywhere") and "band" not in table:
         raise ClaimsError(f"{where}: everywhere = true needs a band")
@@ -112,6 +115,7 @@ def _bands(table: dict[str, Any], where: str) -> dict[str, Any]:
         raise ClaimsError(f"{where}: a band needs its band_reason")
     return {
         "band": _band(table["band"], where) if "band" in table else None,
+        "within": _band(table.get("within", [-math.inf, math.inf]), where),
         "stated": {model: _band(band, where) for model, band in stated.items()},
     }
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
+from fixtures import options as kinds
 from fixtures.errors import InputError, UnavailableError
 from fixtures.model import Model, open_model, resolve_device
 from fixtures.registry import select_models
 from geometry.estimate import Sampling
 from geometry.modulation.lerp import Health
-from invariants import documents
+from invariants import documents, trained_or_random
 from invariants.experiments import projection, recorded
 from invariants.experiments.modulation.generation import talk as say
 from invariants.experiments.modulation.learning import LearnedField, learn_field
@@ -27,7 +29,7 @@ from invariants.experiments.modulation.overlay import (
 )
 from invariants.experiments.projection import Comparison
 from invariants.finding import NotApplicableError
-from reports.files import write_atomically
+from reports.files import ResultsError, read_results, write_atomically
 
 _FORMS: dict[Form, str] = {"normal": "", "zero": "zero rows", "dealt": "words dealt"}
 
@@ -45,7 +47,7 @@ def modulate(arguments: list[str]) -> None:
     parser.add_argument(
         "--field", action="store_true", help="train a field modulator, and print what it became"
     )
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", type=kinds.device, default="auto")
     options = parser.parse_args(arguments)
     model, laid = _laid(options.model, options.device)
     if options.record:
@@ -112,7 +114,7 @@ def talk(arguments: list[str]) -> None:
     parser.add_argument("model", metavar="ID[=SOURCE]")
     parser.add_argument("text", help='such as "summarize: a small domestic animal that barks"')
     parser.add_argument("--alpha", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", type=kinds.device, default="auto")
     options = parser.parse_args(arguments)
     model, laid = _laid(options.model, options.device)
     for index, alpha in enumerate(options.alpha):
@@ -126,8 +128,8 @@ def compare(arguments: list[str]) -> None:
     """Print how the wider token embedding of two models lies over the narrower, with its null."""
     parser = argparse.ArgumentParser(prog="python -m invariants compare", description=__doc__)
     parser.add_argument("models", metavar="ID[=SOURCE]", nargs=2)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", type=kinds.device, default="auto")
+    parser.add_argument("--seed", type=kinds.at_least(0), default=0)
     options = parser.parse_args(arguments)
     first, second = (_opened(option, options.device) for option in options.models)
     found = projection.compare(first, second, Sampling(seed=options.seed))
@@ -188,16 +190,28 @@ def _comparison_lines(found: Comparison) -> list[str]:
 
 
 def docs(arguments: list[str]) -> None:
-    """Draw the tables of docs/ anew from what was recorded."""
+    """Draw the tables of docs/ anew from what was recorded, and from a run's results if given."""
     parser = argparse.ArgumentParser(prog="python -m invariants docs", description=docs.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where stale")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE.json",
+        help="of `make report`: take its values into docs/trained_or_random.md, or check them",
+    )
     options = parser.parse_args(arguments)
+    moved = []
+    if options.results and options.check:
+        moved = trained_or_random.differences(options.results)
+        print(*moved, sep="\n", end="\n" if moved else "")
+    elif options.results:
+        trained_or_random.keep(read_results(options.results))
     stale = documents.stale()
     for file, text in stale.items():
         if not options.check:
             write_atomically(file, text)
         print(f"{'stale' if options.check else 'drawn anew'}: {file}")
-    if options.check and stale:
+    if options.check and (stale or moved):
         raise SystemExit(1)
 
 
@@ -213,7 +227,7 @@ def run(name: str, arguments: list[str]) -> int:
     """Run a command by its name: 0, or 2 and one line that says what cannot be done."""
     try:
         COMMANDS[name](arguments)
-    except (InputError, UnavailableError, NotApplicableError, ValueError) as error:
+    except (InputError, UnavailableError, NotApplicableError, ResultsError, ValueError) as error:
         print(f"invariants: {error}", file=sys.stderr)
         return 2
     return 0

@@ -64,7 +64,7 @@ def judge(
     if asserted and margin is not None:
         verdict = "holds" if margin >= 0 else "violated"
     mean = () if worst is None else (Named("mean over parts", finding.estimate, "of all parts"),)
-    random, missing = _random(claim, model, finding, settings)
+    random, missing = _random(claim, model, finding, settings, value)
     measurement = dataclasses.replace(
         _unmeasured(claim, model.id, verdict),
         value=value,
@@ -112,25 +112,39 @@ def _rank(value: float, band: Band) -> float:
 
 
 def _random(
-    claim: Claim, model: Model, finding: Finding, settings: Settings
+    claim: Claim, model: Model, finding: Finding, settings: Settings, own: Value
 ) -> tuple[Reference | None, tuple[str, ...]]:
     """What random weights show, by the model's twins or else the first control; why no twins do."""
     if not claim.random:
         return None, ()
     from geometry.estimate import predicted
 
-    draws, why = _over_twins(claim, model, settings)
+    draws, why = _over_twins(claim, model, settings, own)
     if len(draws) > 1:
         meaning = f"{len(draws)} random initialisations of the architecture"
-        return Reference("random twins", _value(predicted(draws)), meaning), ()
-    control = _reference(finding.controls[0]) if finding.controls else None
-    return control, (f"no random twins: {why}",) if why else ()
+        return Reference("random twins", _within(claim, predicted(draws)), meaning), ()
+    missing = (f"no random twins: {why}",) if why else ()
+    if not finding.controls:
+        return None, missing
+    null = finding.controls[0]
+    return Reference(null.name, _within(claim, null.estimate), null.meaning), missing
 
 
-def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[float], str]:
+def _within(claim: Claim, estimate: Estimate) -> Value:
+    """An estimate whose interval is cut to the values that there can be."""
+    value, (low, high) = _value(estimate), claim.within
+    least, most = (min(max(edge, low), high) for edge in (value.low, value.high))
+    return dataclasses.replace(value, low=least, high=most)
+
+
+def _over_twins(
+    claim: Claim, model: Model, settings: Settings, own: Value
+) -> tuple[list[float], str]:
     """What is judged, for every twin it can be measured on, and why the last of the others failed.
 
-    A twin that cannot be measured costs the comparison, never the model's own value.
+    Worst parts are laid off from the edge of the band that the model's own worst part is nearest
+    to, so that those beyond either edge do not average to its middle. A twin that cannot be
+    measured costs the comparison, never the model's own value.
     """
     from geometry.estimate import Sampling
 
@@ -140,7 +154,8 @@ def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[fl
     why = ""
     for twin in model.twins(settings.twins):
         try:
-            draw = _judged(claim, quantity(claim.id)(twin, sampling), band)[0].value
+            judged, part = _judged(claim, quantity(claim.id)(twin, sampling), band)
+            draw = judged.value if part is None else _beside(own.value, judged.value, band)
         except (InputError, NotApplicableError) as error:
             why = str(error)
         else:
@@ -149,6 +164,14 @@ def _over_twins(claim: Claim, model: Model, settings: Settings) -> tuple[list[fl
             else:
                 why = "the value of a twin is not a number"
     return draws, why
+
+
+def _beside(own: float, other: float, band: Band | None) -> float:
+    """A value of the same margin as `other`, at the edge of the band that `own` is nearest to."""
+    assert band is not None  # of a worst part
+    low, high = band
+    margin = _margin(other, band)
+    return low + margin if own - low <= high - own else high - margin
 
 
 def without_value(

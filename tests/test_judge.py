@@ -102,6 +102,41 @@ def test_twins_that_cannot_be_measured_cost_the_comparison_alone(bert: Model) ->
     model.release()
 
 
+class Sided(Model):
+    """A model whose twins' worst layers lie on either side of the band."""
+
+    def twins(self, count: int) -> list[Model]:
+        return [self] * count
+
+
+def test_twins_beyond_either_edge_do_not_average_to_the_middle(
+    bert: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worst = iter((0.29, 0.72, 0.28, 0.71))
+    drawn = Finding(exact(0.5), "", parts={"layer 0": 0.5})
+
+    def one(model: Model, sampling: Any) -> Finding:
+        del model, sampling
+        return dataclasses.replace(drawn, parts={"layer 0": next(worst)})
+
+    monkeypatch.setattr("invariants.verdicts.quantity", lambda _claim: one)
+    model = Sided("mine", bert.checkpoint.location)
+    cell = judged(dataclasses.replace(drawn, parts={"layer 0": 0.75}), model, twins=4)
+    assert cell.random is not None
+    assert cell.random.value.value == pytest.approx((0.71 + 0.72 + 0.72 + 0.71) / 4)
+    assert cell.standing == "outside"
+    model.release()
+
+
+def test_random_weights_show_no_share_above_one(bert: Model) -> None:
+    """Five twins at 0.99999 … 1 predict a little more than all: cut, they lie in the band."""
+    share = dataclasses.replace(EVERY_PART, of="value", band=(0.9, 1.0), within=(0.0, 1.0))
+    null = Named("null", dataclasses.replace(exact(1.0), low=0.99, high=1.01), "")
+    cell = judged(Finding(exact(0.95), "", (null,)), bert, share)
+    assert cell.random is not None
+    assert (cell.random.value.high, cell.standing) == (1.0, "holds, random too")
+
+
 def test_twins_of_an_unknown_class_cost_the_comparison_alone(tmp_path: Path) -> None:
     tiny_models.save_bert(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
