@@ -126,8 +126,8 @@ def _words(model: Model, sampling: Sampling) -> Words:
     table = model.embedding
     if table is None or model.vocabulary is None:
         raise NotApplicableError("no token-embedding table, or no tokenizer beside it")
-    if not model.checkpoint.config.get("architectures"):
-        raise NotApplicableError("the config names no architecture to load for a forward pass")
+    if model.why_not_loadable:
+        raise NotApplicableError(f"no forward pass: {model.why_not_loadable}")
     if model.device.type == "cpu" and model.parameters > _CPU_PARAMETERS:
         raise NotApplicableError("encoding WordNet with this many parameters needs a GPU")
     matched = matched_words(model)
