@@ -29,11 +29,12 @@ class Named:
 class Finding:
     """One quantity of one model.
 
-    The first of `controls` is what random weights show where the model has no random twins.
+    The first of `controls` is the null (random weights in closed form, or labels dealt at random)
+    that stands for them where the model has no random twins.
     `design` names definition and sampling, so that only like is compared with like; never counts
     that a grown vocabulary changes. `parts` are values by layer, role or seed; `part_noise` is the
     95 % half-width that drawing leaves in each, 0 where they are exact. Where it is not
-    `in_source_design` (too short a training), the claim is measured and not asserted.
+    `in_source_design` (too short a training, too small a model), the claim is measured alone.
     """
 
     estimate: Estimate

@@ -66,10 +66,15 @@ def summary(results: Results) -> str:
 def uncompared(results: Results, *, every: bool) -> list[str]:
     """A line for every measured model of which nothing was compared, with the reason.
 
-    With `every`, a line for each value that was not.
+    With `every`, a line for each value that was not, and for each model without a value.
     """
-    lines = []
-    for model in results.measured_models():
+    measured = results.measured_models()
+    lines = [
+        f"nothing of {model} was compared: it has no value here"
+        for model in results.models()
+        if every and model not in measured
+    ]
+    for model in measured:
         judged = [m for m in results.of(model) if m.change is not None]
         lost = [m for m in judged if m.change not in _COMPARED]
         if lost and len(lost) == len(judged):

@@ -6,23 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.tests.small_architectures import POPULAR
-from fixtures.tests.stored_layouts import LAYOUTS
+from fixtures.model import Model
+from fixtures.storage.safetensors_files import headers
+from fixtures.tests import small_architectures
 from tests import coverage
 
-
-@pytest.fixture(scope="module")
-def rows() -> set[str]:
-    return set(coverage.DOCUMENT.read_text(encoding="utf-8").splitlines())
+LINES = coverage.DOCUMENT.read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_layout_is_met_as_the_page_says(rows: set[str], layout: str, tmp_path: Path) -> None:
-    assert coverage.layout_row(layout, tmp_path) in rows
+def line_of(name: str) -> str:
+    (line,) = (line for line in LINES if line.startswith(f"| {name} |"))
+    return line
 
 
-@pytest.mark.parametrize("model_type", POPULAR)
-def test_an_architecture_is_measured_as_the_page_says(
-    rows: set[str], model_type: str, tmp_path: Path
-) -> None:
-    assert coverage.architecture_row(model_type, tmp_path) in rows
+@pytest.mark.parametrize("name", coverage.ROWS)
+def test_a_row_is_what_is_measured(name: str, tmp_path: Path) -> None:
+    assert coverage.ROWS[name](tmp_path) == line_of(name)
+
+
+def test_the_page_holds_these_rows_and_no_other() -> None:
+    rows = [line_of(name) for name in coverage.ROWS]
+    assert coverage.page(rows).splitlines() == LINES
+
+
+@pytest.mark.parametrize(
+    "model_type", ["gpt_oss", "deepseek_v3", "qwen2_vl", "wav2vec2", "switch_transformers"]
+)
+def test_the_numbers_of_a_file_are_all_accounted_for(model_type: str, tmp_path: Path) -> None:
+    """Against the header alone, which knows no roles."""
+    small_architectures.build(model_type, tmp_path)
+    model = Model("mine", tmp_path)
+    stored = {info.key: info.numel for file in model.checkpoint.files for info in headers(file)}
+    account = model.account
+    assert sum(entry.numel for entry in account.entries) == sum(stored.values())
+    matrices = {weight.tensor for weight in model.layout.weights}
+    roles = matrices - set(model.layout.unplaced)
+    assert account.numel("measured") == sum(stored[name] for name in roles)
+    measured = {row.weight.tensor for row in model.survey.matrices}
+    assert measured | {row.weight.tensor for row in model.survey.norms} == matrices

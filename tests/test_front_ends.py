@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from invariants.claims import load_claims
 from reports.files import read_results
 from reports.results import Measurement
 from tests.commands import ENVIRONMENT, QUICK, ROOT, claims, last_line, run
@@ -168,3 +169,12 @@ def test_the_options_stand_under_one_heading() -> None:
     _, _, after = shown.partition("geometric invariants of transformer checkpoints")
     for option in ("--model", "--download", "--claims", "--baseline", "--report", "--tolerance"):
         assert f"\n  {option}" in after
+
+
+@pytest.mark.parametrize("samples", [2, 1000, 3000, 10_000])
+def test_any_number_of_samples_writes_results(tmp_path: Path, t5: Path, samples: int) -> None:
+    data = tmp_path / "r.json"
+    options = ("--samples", samples, "--twins", 2, "--model", f"mine={t5}", "--results", data)
+    done = run("pytest", "invariants", "-p", "no:cacheprovider", "-q", *options)
+    assert done.returncode == 0, done.stdout
+    assert len(read_results(data).measurements) == len(load_claims())

@@ -132,3 +132,14 @@ def test_new_only_update_keeps_what_is_there(tmp_path: Path, bert: Path, t5: Pat
     after = read_results(file).by_key()
     assert {model for model, _ in after} == {"a", "b"}
     assert all(after[key] == cell for key, cell in before.items())
+
+
+def test_a_required_baseline_fails_for_a_model_that_is_not_here(tmp_path: Path, bert: Path) -> None:
+    file, one = tmp_path / "baseline.json", ("-k", "dead_neurons")
+    options = ("--baseline", file, *one)
+    assert claims("--model", f"mine={bert}", *options, "--update-baseline").returncode == 0
+    absent = ("--model", "mine=owner/nothing-here", *options)
+    assert claims(*absent).returncode == 0
+    required = claims(*absent, "--require-baseline")
+    assert required.returncode == 1
+    assert "--require-baseline: nothing of mine was compared: it has no value" in required.stdout

@@ -25,8 +25,14 @@ class _Norm:
     scale: NormScale
 
 
+_TOLD = 0.01  # the reach that the claim allows
+
+
 def cross_layer_correlation(model: Model, sampling: Sampling) -> Finding:
-    """Mean cosine of adjacent layers' flattened attention weights."""
+    """Mean cosine of adjacent layers' flattened attention weights.
+
+    Asserted where the weights are many enough to tell 0.01 from none.
+    """
     del sampling
     rows = by_stack(model, model.survey.correlations, lambda row: row.stack)
     attention = by_stack(model, filter(_is_attention, rows.all), lambda row: row.stack)
@@ -35,13 +41,15 @@ def cross_layer_correlation(model: Model, sampling: Sampling) -> Finding:
         raise NotApplicableError("no attention weight of one shape stands in two layers")
     pairs = sum(len(row.correlation.adjacent) for row in judged)
     smallest = min(row.correlation.numel for row in judged)
+    null = controls.random_matrix_cosine(smallest, pairs)
     return Finding(
         estimate=exact(_mean_adjacent(judged)),
+        in_source_design=null.half_width < _TOLD,
         design="mean over adjacent layers and attention's roles",
         controls=(
             Named(
                 "independent layers",
-                controls.random_matrix_cosine(smallest, pairs),
+                null,
                 "zero-mean weights drawn layer by layer",
             ),
         ),

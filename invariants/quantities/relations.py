@@ -107,6 +107,7 @@ def encoder_relational_lift(model: Model, sampling: Sampling) -> Finding:
         ),
         parts=_by_seed(found.values["lift"]),
         part_noise=found.lift_noise,
+        notes=_without(found.values["lift"]),
     )
 
 
@@ -133,6 +134,7 @@ def hypernym_decay(model: Model, sampling: Sampling) -> Finding:
         ),
         parts=_by_seed(found.values["encoder decay"]),
         part_noise=found.decay_noise,
+        notes=_without(found.values["encoder decay"]),
         figures=(
             Figure(
                 "mean cosine to the start, by matched ancestor",
@@ -241,6 +243,12 @@ def _design(model: Model, words: Words) -> str:
 
 def _finite(values: Tensor) -> Tensor:
     return values[values.isfinite()]
+
+
+def _without(values: Tensor) -> tuple[str, ...]:
+    """How many seeds have no value, if any."""
+    missing = int((~values.isfinite()).sum())
+    return (f"{missing} of {len(values)} seeds drew nothing to measure",) if missing else ()
 
 
 def _by_seed(values: Tensor) -> dict[str, float]:
