@@ -16,6 +16,7 @@ from fixtures.errors import CheckpointError
 from fixtures.model import Model
 from fixtures.tests import small_architectures
 from fixtures.tests.small_llama import CONFIG, state_dict, write
+from fixtures.tests.stored_folders import FOLDERS
 from fixtures.tests.stored_layouts import LAYOUTS, stored_as
 
 PLAIN = ("float64", "float32", "bfloat16", "float16")
@@ -31,6 +32,12 @@ it against what is measured.
 ## Ways to store a small Llama
 
 | stored as | measured | what is said |
+| --- | --- | --- |
+"""
+_FOLDERS = """
+## Wrappers, containers and folders
+
+| | measured | what is said |
 | --- | --- | --- |
 """
 _ARCHITECTURES = """
@@ -63,6 +70,18 @@ def plain_row(dtype: str, folder: Path) -> str:
     return f"| {dtype} | {model.account.share:.1%} | |"
 
 
+def folder_row(name: str, folder: Path) -> str:
+    """How a container or folder is met: the share that is measured, remarks, or the refusal."""
+    FOLDERS[name](folder)
+    try:
+        model = Model("mine", folder)
+        _ = model.survey
+    except CheckpointError as error:
+        said = str(error).replace(f"{folder}/", "").replace(f"{folder}: ", "")
+        return f"| {name} | – | refused: {said} |"
+    return f"| {name} | {model.account.share:.1%} | {'; '.join(model.remarks)} |"
+
+
 def architecture_row(model_type: str, folder: Path) -> str:
     """One architecture. Raises CheckpointError if its survey is refused."""
     small_architectures.build(model_type, folder)
@@ -81,15 +100,19 @@ def architecture_row(model_type: str, folder: Path) -> str:
 ROWS: dict[str, Callable[[Path], str]] = {
     **{dtype: partial(plain_row, dtype) for dtype in PLAIN},
     **{layout: partial(layout_row, layout) for layout in LAYOUTS},
+    **{name: partial(folder_row, name) for name in FOLDERS},
     **{kind: partial(architecture_row, kind) for kind in small_architectures.POPULAR},
 }
 
 
 def page(rows: list[str]) -> str:
     """The page, from the rows in the order of ROWS."""
-    stored = len(PLAIN) + len(LAYOUTS)
-    parts = (_HEAD, "\n".join(rows[:stored]), "\n", _ARCHITECTURES, "\n".join(rows[stored:]), "\n")
-    return "".join(parts)
+    first, second = len(PLAIN) + len(LAYOUTS), len(PLAIN) + len(LAYOUTS) + len(FOLDERS)
+    sections = (_HEAD, _FOLDERS, _ARCHITECTURES)
+    parts = (rows[:first], rows[first:second], rows[second:])
+    return "".join(
+        head + "\n".join(part) + "\n" for head, part in zip(sections, parts, strict=True)
+    )
 
 
 def main() -> None:
