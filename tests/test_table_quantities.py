@@ -101,7 +101,7 @@ def test_a_tokenizer_that_cannot_be_read_costs_no_value(tmp_path: Path, claim: s
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     finding = measured(claim, model_of(tmp_path, gaussian(300, 16)))
     assert finding.estimate.value > -1
-    assert "no readable tokenizer" in finding.notes[0]
+    assert "tokenizer.json: not valid JSON" in finding.notes[0]
 
 
 @pytest.mark.parametrize("samples", [2, 1_000, 3_000])

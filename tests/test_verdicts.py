@@ -48,6 +48,7 @@ def test_a_trained_model_is_told_from_random_where_it_can_be(
         "embedding_head_cosine",
         "modulator_alpha_001",
         "modulator_alpha_050",
+        "modulator_alpha_rises",
         "modulator_best_result",
         "phase_boundary",
         "hypernym_decay",  # few of the words that 20,000 draws allow for stand in long chains
@@ -103,6 +104,7 @@ def test_training_is_told_from_its_own_random_beginning() -> None:
     assert all(cell.verdict in {"measured", "holds"} for cell in found.values())
     of_trained_models = {
         *("modulator_alpha_001", "modulator_alpha_050", "modulator_best_result"),
+        "modulator_alpha_rises",
         "phase_boundary",
     }
     untwinned = {n for n, m in found.items() if not m.random or m.random.name != "random twins"}
