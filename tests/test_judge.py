@@ -156,7 +156,7 @@ def test_every_measurement_says_the_share_of_parameters_measured(bert: Model) ->
     assert Results((cell,)).measured_share("mine") == bert.account.share
 
 
-@pytest.mark.parametrize("samples", [2, 1000, 3000, 10_000])
+@pytest.mark.parametrize("samples", [2, 1000])
 def test_any_number_of_samples_gives_results_that_can_be_written(
     tmp_path: Path, samples: int
 ) -> None:

@@ -32,7 +32,9 @@ from invariants.experiments.modulation.sweep import (
     Setting,
     Sweep,
     explore,
+    swept,
 )
+from invariants.experiments.relations import ALL
 from reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
@@ -82,6 +84,22 @@ def recording_of(model: Model) -> Recording | None:
         if (folder / name).exists():
             return read(folder / name)
     return None
+
+
+def sweep_of(model: Model, sampling: Sampling) -> Sweep:
+    """The sweep of the claims' α: recorded where the draws are a recording's, else measured."""
+    recording = _of_the_same_draws(model, sampling)
+    return swept(model, sampling, () if recording is None else recording.sweep.points)
+
+
+def source_of(model: Model, sampling: Sampling) -> tuple[str, ...]:
+    """A note that says so where `sweep_of` is a recording's."""
+    recording = _of_the_same_draws(model, sampling)
+    return () if recording is None else (f"as recorded of these weights on {recording.device}",)
+
+
+def _of_the_same_draws(model: Model, sampling: Sampling) -> Recording | None:
+    return recording_of(model) if sampling.seed == 0 and sampling.samples >= ALL else None
 
 
 def trainings_of(model: Model, sampling: Sampling) -> dict[Recipe, Learned]:

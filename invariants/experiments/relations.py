@@ -25,7 +25,7 @@ _PROMPTED = {"t5", "mt5", "umt5"}
 ALIGNED_WORDS, PAIRS_PER_SAMPLE = 3_000, 5
 _FEWEST_WORDS, _FEWEST_PAIRS, _FEWEST_SIMPLICES, _MOST_SIMPLICES = 1_000, 20_000, 10_000, 50_000
 _CPU_PARAMETERS = 2_000_000_000
-_ALL = 100_000  # draws from which on every matched word is encoded
+ALL = 100_000  # draws from which on every matched word is encoded
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def words_of(model: Model, sampling: Sampling) -> Words:
     Raises NotApplicableError where there is nothing to encode with, or it would take hours,
     CheckpointError where the tokenizer names rows that the table lacks.
     """
-    key = f"words {sampling.samples >= _ALL or sampling.samples}"
+    key = f"words {sampling.samples >= ALL or sampling.samples}"
     if key not in model.memory:
         model.memory[key] = _words(model, sampling)
     found: Words = model.memory[key]
@@ -135,7 +135,7 @@ def _words(model: Model, sampling: Sampling) -> Words:
         raise NotApplicableError(f"only {len(matched)} words of WordNet are one token here")
     check_rows(model, matched.tokens.tolist())
     entries = torch.arange(len(matched))
-    if sampling.samples < _ALL:
+    if sampling.samples < ALL:
         few = max(_FEWEST_WORDS, sampling.samples // 10)
         order = torch.randperm(len(matched), generator=sampling.generator("words"))
         entries = order[:few].sort().values

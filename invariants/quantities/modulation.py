@@ -23,7 +23,7 @@ from invariants.experiments.modulation.prints import (
     TRAINED_CV,
     WAYS,
 )
-from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep, swept
+from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep
 from invariants.experiments.recorded_figures import (
     alpha_by_layer,
     recorded_figures,
@@ -63,7 +63,7 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
     of its distinct tokens lost, or a tenth of its pairs of tokens repeated more (`incoherence` says
     why).
     """
-    found = swept(model, sampling)
+    found = recorded.sweep_of(model, sampling)
     laid = overlay_of(model, sampling)
     dealt = _between(found, "dealt")
     recording = recorded.recording_of(model)
@@ -87,7 +87,10 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
         parts=parts.means,
         part_noise=parts.noise,
         figures=sweep_figures(found) if recording is None else recorded_figures(recording),
-        notes=() if recording is None else recorded_notes(recording),
+        notes=(
+            *recorded.source_of(model, sampling),
+            *(() if recording is None else recorded_notes(recording)),
+        ),
     )
 
 
@@ -168,7 +171,7 @@ def field_modulator_parameters(model: Model, sampling: Sampling) -> Finding:
 
 
 def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
-    found = swept(model, sampling)
+    found = recorded.sweep_of(model, sampling)
     parts = _places(found, alpha, alpha, "normal")
     dealt = _places(found, alpha, alpha, "dealt")
     plain = _places(found, alpha, 0.0, "normal")
@@ -182,6 +185,7 @@ def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
         related=_related(found, alpha),
         parts=parts.means,
         part_noise=parts.noise,
+        notes=recorded.source_of(model, sampling),
     )
 
 

@@ -90,11 +90,18 @@ def explore(
     return Sweep(tuple(points))
 
 
-def swept(model: Model, sampling: Sampling) -> Sweep:
-    """What the claims' α show, made once: the source's form on three draws, the others on one."""
+def swept(model: Model, sampling: Sampling, known: Iterable[Point]) -> Sweep:
+    """What the claims' α show, made once: the source's form on three draws, the others on one.
+
+    `known` are points of the same weights on the same draws, which are not measured again.
+    """
     key = f"sweep {sampling.seed} {sampling.samples}"
     if key not in model.memory:
-        model.memory[key] = explore(model, sampling, _claimed_settings())
+        settings = _claimed_settings()
+        kept = [point for point in known if point.setting in settings]
+        missing = set(settings) - {point.setting for point in kept}
+        further = explore(model, sampling, (one for one in settings if one in missing))
+        model.memory[key] = Sweep((*kept, *further.points))
     found: Sweep = model.memory[key]
     return found
 
