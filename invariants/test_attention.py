@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from invariants.conftest import Measure
 
 
-def test_self_attention_qk_balance(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.attention.self_attention_qk_balance(model, sampling))
+def test_self_attention_qk_balance(model: Model, measure: Measure) -> None:
+    measure(quantities.attention.self_attention_qk_balance(model))
 
 
-def test_cross_attention_qk_balance(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.attention.cross_attention_qk_balance(model, sampling))
+def test_cross_attention_qk_balance(model: Model, measure: Measure) -> None:
+    measure(quantities.attention.cross_attention_qk_balance(model))
 
 
 def test_head_signed_mass(model: Model, sampling: Sampling, measure: Measure) -> None:

@@ -24,8 +24,8 @@ def test_phase_boundary(model: Model, sampling: Sampling, measure: Measure) -> N
     measure(quantities.modulation.phase_boundary(model, sampling))
 
 
-def test_field_modulator_parameters(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.modulation.field_modulator_parameters(model, sampling))
+def test_field_modulator_parameters(model: Model, measure: Measure) -> None:
+    measure(quantities.modulation.field_modulator_parameters(model))
 
 
 def test_modulator_best_result(model: Model, sampling: Sampling, measure: Measure) -> None:

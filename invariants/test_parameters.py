@@ -8,17 +8,16 @@ from invariants import quantities
 
 if TYPE_CHECKING:
     from fixtures.model import Model
-    from geometry.estimate import Sampling
     from invariants.conftest import Measure
 
 
-def test_manifest(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.parameters.manifest(model, sampling))
+def test_manifest(model: Model, measure: Measure) -> None:
+    measure(quantities.parameters.manifest(model))
 
 
-def test_embedding_parameter_share(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.parameters.embedding_parameter_share(model, sampling))
+def test_embedding_parameter_share(model: Model, measure: Measure) -> None:
+    measure(quantities.parameters.embedding_parameter_share(model))
 
 
-def test_embedding_head_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.parameters.embedding_head_cosine(model, sampling))
+def test_embedding_head_cosine(model: Model, measure: Measure) -> None:
+    measure(quantities.parameters.embedding_head_cosine(model))

@@ -8,11 +8,8 @@ from invariants import quantities
 
 if TYPE_CHECKING:
     from fixtures.model import Model
-    from geometry.estimate import Sampling
     from invariants.conftest import Measure
 
 
-def test_decoder_position_crystallization(
-    model: Model, sampling: Sampling, measure: Measure
-) -> None:
-    measure(quantities.position.decoder_position_crystallization(model, sampling))
+def test_decoder_position_crystallization(model: Model, measure: Measure) -> None:
+    measure(quantities.position.decoder_position_crystallization(model))

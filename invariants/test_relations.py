@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from invariants.conftest import Measure
 
 
-def test_wordnet_matched(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.relations.wordnet_matched(model, sampling))
+def test_wordnet_matched(model: Model, measure: Measure) -> None:
+    measure(quantities.relations.wordnet_matched(model))
 
 
 def test_static_encoder_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:

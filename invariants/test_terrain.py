@@ -8,17 +8,16 @@ from invariants import quantities
 
 if TYPE_CHECKING:
     from fixtures.model import Model
-    from geometry.estimate import Sampling
     from invariants.conftest import Measure
 
 
-def test_layer_evolution(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.terrain.layer_evolution(model, sampling))
+def test_layer_evolution(model: Model, measure: Measure) -> None:
+    measure(quantities.terrain.layer_evolution(model))
 
 
-def test_encoder_decoder_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.terrain.encoder_decoder_cosine(model, sampling))
+def test_encoder_decoder_cosine(model: Model, measure: Measure) -> None:
+    measure(quantities.terrain.encoder_decoder_cosine(model))
 
 
-def test_special_token_norm(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.terrain.special_token_norm(model, sampling))
+def test_special_token_norm(model: Model, measure: Measure) -> None:
+    measure(quantities.terrain.special_token_norm(model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,12 @@ def quantity(claim: str) -> Quantity:
     for module in __all__:
         found = getattr(__getattr__(module), claim, None)
         if found is not None:
-            function: Quantity = found
-            return function
+            return _with_sampling(found)
     raise KeyError(claim)
+
+
+def _with_sampling(function: Callable[..., Finding]) -> Quantity:
+    """A quantity that draws nothing takes no draws."""
+    if "sampling" in inspect.signature(function).parameters:
+        return function
+    return lambda model, _sampling: function(model)

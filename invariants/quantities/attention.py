@@ -28,19 +28,17 @@ class _Layer:
         return self.form.signs.positive_fraction
 
 
-def self_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
+def self_attention_qk_balance(model: Model) -> Finding:
     """Mean over layers of the positive share of eigenvalues of sym(W_q W_kᵀ), self-attention.
 
     A share of the eigenvalues that are not zero to rounding.
     """
-    del sampling
     layers = _layers(model, "self_attn")
     return _balance(model, "self_attn", layers, _mean_of_random(layers.judged))
 
 
-def cross_attention_qk_balance(model: Model, sampling: Sampling) -> Finding:
+def cross_attention_qk_balance(model: Model) -> Finding:
     """The same of cross-attention; the parts are what is judged, each decoder layer."""
-    del sampling
     layers = _layers(model, "cross_attn")
     return _balance(model, "cross_attn", layers, _farthest_of_random(layers.judged))
 

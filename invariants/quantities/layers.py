@@ -10,7 +10,7 @@ import torch
 from fixtures.model import Model
 from fixtures.survey_rows import CorrelationRow
 from geometry import controls
-from geometry.estimate import Estimate, Sampling, exact
+from geometry.estimate import Estimate, exact
 from geometry.layers import LayerCorrelation, NormScale
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities.stacks import by_stack
@@ -28,12 +28,11 @@ class _Norm:
 _TOLD = 0.01  # the reach that the claim allows
 
 
-def cross_layer_correlation(model: Model, sampling: Sampling) -> Finding:
+def cross_layer_correlation(model: Model) -> Finding:
     """Mean cosine of adjacent layers' flattened attention weights.
 
     Asserted where the weights are many enough to tell 0.01 from none.
     """
-    del sampling
     rows = by_stack(model, model.survey.correlations, lambda row: row.stack)
     attention = by_stack(model, filter(_is_attention, rows.all), lambda row: row.stack)
     judged = attention.judged
@@ -72,9 +71,8 @@ def cross_layer_correlation(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def layernorm_scale(model: Model, sampling: Sampling) -> Finding:
+def layernorm_scale(model: Model) -> Finding:
     """Mean scale of all normalisation layers, and how many scales lie far from one."""
-    del sampling
     found = by_stack(model, model.survey.norms, lambda row: row.weight.stack)
     if not found.judged:
         raise NotApplicableError("no normalisation layer was found among the weights")

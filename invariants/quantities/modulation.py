@@ -155,9 +155,8 @@ def modulator_alpha_rises(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def field_modulator_parameters(model: Model, sampling: Sampling) -> Finding:
+def field_modulator_parameters(model: Model) -> Finding:
     """Trainable parameters of the default field modulator for the model's own width and depth."""
-    del sampling
     config = model.checkpoint.config
     width = config.get("d_model", config.get("hidden_size"))
     layers = config.get("num_layers", config.get("num_hidden_layers"))

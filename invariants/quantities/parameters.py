@@ -10,16 +10,15 @@ from fixtures.errors import CheckpointError
 from fixtures.head import expects_head, tied_by_config
 from fixtures.model import Model
 from geometry import embedding
-from geometry.estimate import Sampling, exact, normal
+from geometry.estimate import exact, normal
 from invariants.finding import Finding, Named, NotApplicableError
 
 
-def manifest(model: Model, sampling: Sampling) -> Finding:
+def manifest(model: Model) -> Finding:
     """Share of the parameters that are measured under a role; every tensor has an account.
 
     Raises CheckpointError where a parameter of any kind is NaN or infinite, or stored as codes.
     """
-    del sampling
     account, survey = model.account, model.survey
     parts: dict[str, float] = {
         kind: account.numel(kind) / account.parameters
@@ -38,9 +37,8 @@ def manifest(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def embedding_parameter_share(model: Model, sampling: Sampling) -> Finding:
+def embedding_parameter_share(model: Model) -> Finding:
     """Share of the checkpoint's parameters that stands in the token embedding."""
-    del sampling
     counts: dict[str, int] = {}
     for weight in model.layout.weights:
         component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}"
@@ -56,13 +54,12 @@ def embedding_parameter_share(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def embedding_head_cosine(model: Model, sampling: Sampling) -> Finding:
+def embedding_head_cosine(model: Model) -> Finding:
     """Mean cosine of a token's embedding row with its row of the output head; 1 where tied.
 
     Tied is a fact of file and config: a head that repeats the table, or none where the config ties
     it. Raises CheckpointError where the config says that the head is its own and none is stored.
     """
-    del sampling
     table = model.embedding
     if table is None:
         raise NotApplicableError("the model has no token-embedding table")

@@ -10,7 +10,7 @@ from fixtures.architecture.roles import Weight
 from fixtures.errors import CheckpointError
 from fixtures.model import Model
 from geometry import position_bias
-from geometry.estimate import Sampling, exact
+from geometry.estimate import exact
 from geometry.position_bias import BiasHead
 from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
@@ -28,12 +28,11 @@ class _Bias:
         return sum(head.kind == kind for head in self.heads)
 
 
-def decoder_position_crystallization(model: Model, sampling: Sampling) -> Finding:
+def decoder_position_crystallization(model: Model) -> Finding:
     """Heads of the decoder's relative position biases that are neither local nor global.
 
     Of every table, where each layer has its own.
     """
-    del sampling
     weights = [w for w in model.layout.having("position_bias") if w.stack == "decoder"]
     if not weights:
         raise NotApplicableError("the decoder has no relative position bias")

@@ -21,9 +21,8 @@ from reports.results import Figure
 _FEWEST_LONG_CHAINS = 10
 
 
-def wordnet_matched(model: Model, sampling: Sampling) -> Finding:
+def wordnet_matched(model: Model) -> Finding:
     """Entries of WordNet whose lemma is one token of this vocabulary."""
-    del sampling
     matched = experiment.matched_words(model)
     parts = [experiment.wordnet().parts_of_speech[s] for s in matched.synsets.tolist()]
     return Finding(

@@ -15,7 +15,7 @@ from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import MatrixRow
 from geometry import controls
-from geometry.estimate import Sampling, exact
+from geometry.estimate import exact
 from geometry.spectrum import SpectrumSummary
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities.stacks import by_stack
@@ -36,34 +36,29 @@ class _Statistic:
         return self.of(summary) / size if self.counts else self.of(summary)
 
 
-def stable_rank(model: Model, sampling: Sampling) -> Finding:
+def stable_rank(model: Model) -> Finding:
     """Median over matrices of ‖W‖_F²/σ₁² over min(m, n)."""
-    del sampling
     return _spectral(model, _Statistic("stable rank", lambda s: s.stable_rank, counts=True))
 
 
-def spectral_participation_ratio(model: Model, sampling: Sampling) -> Finding:
+def spectral_participation_ratio(model: Model) -> Finding:
     """Median over matrices of (Σσ)²/Σσ² over min(m, n)."""
-    del sampling
     ratio = _Statistic("participation ratio", lambda s: s.participation_ratio, counts=True)
     return _spectral(model, ratio)
 
 
-def active_fraction(model: Model, sampling: Sampling) -> Finding:
+def active_fraction(model: Model) -> Finding:
     """Median over matrices of the share of σ above 0.01 σ₁."""
-    del sampling
     return _spectral(model, _Statistic("active fraction", lambda s: s.active_fraction))
 
 
-def rank_90(model: Model, sampling: Sampling) -> Finding:
+def rank_90(model: Model) -> Finding:
     """Median over matrices of the rank that holds 90 % of Σσ, over min(m, n)."""
-    del sampling
     return _spectral(model, _Statistic("rank for 90 %", lambda s: s.rank_90, counts=True))
 
 
-def condition_number(model: Model, sampling: Sampling) -> Finding:
+def condition_number(model: Model) -> Finding:
     """Median over matrices of σ₁/σ_min."""
-    del sampling
     note = f"stored as {model.dtype}: rounding alone bounds how small σ_min can be"
     return _spectral(model, _Statistic("condition", lambda s: s.condition), note)
 

@@ -11,7 +11,7 @@ from fixtures.loaded import LoadedModel
 from fixtures.model import Model
 from fixtures.representations import both_stacks, check_rows
 from geometry import embedding
-from geometry.estimate import Estimate, Sampling, exact, mean, normal
+from geometry.estimate import Estimate, exact, mean, normal
 from geometry.hidden_states import (
     averaged,
     layer_summary,
@@ -22,9 +22,8 @@ from invariants.finding import Finding, Named, NotApplicableError
 from reports.results import Figure
 
 
-def layer_evolution(model: Model, sampling: Sampling) -> Finding:
+def layer_evolution(model: Model) -> Finding:
     """Mean cosine between positions after the last layer, over the project's ten sentences."""
-    del sampling
     loaded, texts = _for_passes(model, SENTENCES)
     states = [loaded.states(ids) for ids in texts]
     by_text = [[layer_summary(layer) for layer in text] for text in states]
@@ -56,13 +55,12 @@ def layer_evolution(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def encoder_decoder_cosine(model: Model, sampling: Sampling) -> Finding:
+def encoder_decoder_cosine(model: Model) -> Finding:
     """Mean cosine, position by position, of the encoder's last states with the decoder's.
 
     The encoder reads an English sentence, the decoder its counterpart in another language beside
     it; positions that both have are compared. Source: SPEC G9.
     """
-    del sampling
     loaded, sources = _for_passes(model, [english for english, _ in TRANSLATIONS])
     if not loaded.is_encoder_decoder:
         raise NotApplicableError("the model is no encoder–decoder")
@@ -104,9 +102,8 @@ def encoder_decoder_cosine(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def special_token_norm(model: Model, sampling: Sampling) -> Finding:
+def special_token_norm(model: Model) -> Finding:
     """Mean norm of the special tokens' rows over the mean norm of all rows."""
-    del sampling
     table = model.embedding
     if table is None or model.vocabulary is None:
         raise NotApplicableError("no token-embedding table, or no tokenizer beside it")

@@ -6,52 +6,45 @@ from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import MatrixRow, NeuronRow
 from geometry import controls, neurons, sparsity
-from geometry.estimate import Estimate, Sampling, exact
+from geometry.estimate import Estimate, exact
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities.stacks import by_stack
 
 SPARSE = 0.1
 
 
-def q_sparsity(model: Model, sampling: Sampling) -> Finding:
+def q_sparsity(model: Model) -> Finding:
     """Share of self-attention's query weights with |w| < 0.1."""
-    del sampling
     return _sparsity(model, "self_attn_q")
 
 
-def encoder_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+def encoder_q_sparsity(model: Model) -> Finding:
     """The same, of the encoder's layers alone."""
-    del sampling
     return _sparsity(model, "self_attn_q", stack="encoder")
 
 
-def decoder_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+def decoder_q_sparsity(model: Model) -> Finding:
     """The same, of the decoder's layers alone."""
-    del sampling
     return _sparsity(model, "self_attn_q", stack="decoder")
 
 
-def cross_q_sparsity(model: Model, sampling: Sampling) -> Finding:
+def cross_q_sparsity(model: Model) -> Finding:
     """Share of cross-attention's query weights with |w| < 0.1."""
-    del sampling
     return _sparsity(model, "cross_attn_q")
 
 
-def k_sparsity(model: Model, sampling: Sampling) -> Finding:
+def k_sparsity(model: Model) -> Finding:
     """Share of self-attention's key weights with |w| < 0.1."""
-    del sampling
     return _sparsity(model, "self_attn_k")
 
 
-def v_sparsity(model: Model, sampling: Sampling) -> Finding:
+def v_sparsity(model: Model) -> Finding:
     """Share of self-attention's value weights with |w| < 0.1."""
-    del sampling
     return _sparsity(model, "self_attn_v")
 
 
-def weight_sparsity(model: Model, sampling: Sampling) -> Finding:
+def weight_sparsity(model: Model) -> Finding:
     """Share of all matrix entries with |w| < 0.1, and by role at every threshold."""
-    del sampling
     matrices = by_stack(model, model.survey.matrices, _stack)
     rows = matrices.judged
     if not rows:
@@ -81,9 +74,8 @@ def weight_sparsity(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def dead_neurons(model: Model, sampling: Sampling) -> Finding:
+def dead_neurons(model: Model) -> Finding:
     """Share of MLP neurons whose importance is under 1 % of their layer's mean."""
-    del sampling
     found = by_stack(model, model.survey.neurons, lambda row: row.stack)
     rows = found.judged
     if not rows:
