@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reports.results import Figure
+from reports.exhibits import Figure, Table
 
 if TYPE_CHECKING:
     from geometry.estimate import Estimate
@@ -45,4 +45,5 @@ class Finding:
     part_noise: float = 0.0
     in_source_design: bool = True
     figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def judge(
         parts=dict(finding.parts),
         part_noise=finding.part_noise,
         figures=finding.figures,
+        tables=finding.tables,
         notes=finding.notes + missing + _straddling(value, band),
         design=finding.design,
         tolerance=_tolerance(claim, settings),

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from reports.results import Figure, Measurement, Value
+from reports.exhibits import Figure
+from reports.results import Measurement, Value
 
 _WIDTH, _ROW, _LABEL, _PAD = 640, 22, 190, 10
 

@@ -15,7 +15,7 @@ from reports.decoding import decode
 from reports.finite import finite
 from reports.results import Measurement, Results
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class ResultsError(Exception):
@@ -71,8 +71,8 @@ def _check_schema(content: object, file: Path) -> None:
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema in range(1, SCHEMA):
         raise ResultsError(
-            f"{file}: written by an earlier version (schema {schema}, now {SCHEMA}), whose verdicts"
-            " mean something else; measure again with this version"
+            f"{file}: written by an earlier version (schema {schema}, now {SCHEMA}), which"
+            " says other things; measure again with this version"
         )
     if schema != SCHEMA:
         raise ResultsError(f"{file}: not results of schema {SCHEMA}")

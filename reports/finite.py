@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from reports.decoding import is_number
-from reports.results import Band, Figure, Measurement, Provenance, Reference, Tolerance, Value
+from reports.exhibits import Cell, Figure, Table
+from reports.results import Band, Measurement, Provenance, Reference, Tolerance, Value
 
 _IS_NONE = "is not a number"
 
@@ -30,6 +31,7 @@ def finite(measurement: Measurement) -> Measurement:
         parts=sieve.mapping("part", m.parts),
         part_noise=sieve.number("the noise of parts", m.part_noise) or 0.0,
         figures=tuple(_figure(drawn, sieve) for drawn in m.figures),
+        tables=tuple(_table(table, sieve) for table in m.tables),
         tolerance=_tolerance(m.tolerance, sieve),
         provenance=_provenance(m.provenance, sieve),
     )
@@ -109,10 +111,22 @@ def _figure(drawn: Figure, sieve: _Sieve) -> Figure:
         x=tuple(map(place, drawn.x)),
         series={key: tuple(sieve.number(name, v) for v in vs) for key, vs in drawn.series.items()},
         marks=sieve.mapping(f'in the figure "{drawn.title}"', drawn.marks),
+        levels=sieve.mapping(f'in the figure "{drawn.title}"', drawn.levels),
         spread={
             key: tuple(sieve.number(name, v) or 0.0 for v in vs) for key, vs in drawn.spread.items()
         },
     )
+
+
+def _table(table: Table, sieve: _Sieve) -> Table:
+    """Cells that are none become empty."""
+    name = f'a number of the table "{table.title}"'
+
+    def cell(content: Cell) -> Cell:
+        return content if isinstance(content, str) else sieve.number(name, content)
+
+    rows = {label: tuple(map(cell, cells)) for label, cells in table.rows.items()}
+    return dataclasses.replace(table, rows=rows)
 
 
 def _tolerance(tolerance: Tolerance, sieve: _Sieve) -> Tolerance:

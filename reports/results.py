@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reports.exhibits import Figure, Table
+
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]
 Standing = Literal[
@@ -53,27 +55,6 @@ class Reference:
     name: str
     value: Value
     meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Numbers to draw: `series` over `x`, as lines, or as the rows of a heat map.
-
-    `x` holds numbers or labels; `marks` are named places on it. None is a gap. `spread` is drawn
-    about a line's points, as much above as below. Raises ValueError for the spread of no series.
-    """
-
-    title: str
-    kind: Literal["lines", "heatmap"]
-    x: tuple[float | str, ...]
-    series: Mapping[str, tuple[float | None, ...]]
-    marks: Mapping[str, float] = field(default_factory=dict)
-    spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in self.spread:
-            if name not in self.series:
-                raise ValueError(f"the spread of {name!r}, which is no series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +122,7 @@ class Measurement:
     parts: Mapping[str, float] = field(default_factory=dict)
     part_noise: float = 0.0
     figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     design: str = ""
     tolerance: Tolerance = Tolerance()

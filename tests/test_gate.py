@@ -105,7 +105,7 @@ def edit(file: Path, **fields: object) -> None:
     ("text", "cause"),
     [
         ("[" * 100_000, "nested too deep"),
-        ('{"schema": 2, "measurements": [{"model": 1}]}', "claim is missing"),
+        ('{"schema": 3, "measurements": [{"model": 1}]}', "claim is missing"),
         ('{"schema": 1, "measurements": []}', "measure again with this version"),
     ],
 )

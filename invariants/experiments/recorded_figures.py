@@ -10,7 +10,7 @@ from geometry.modulation.training import NOTEBOOKS
 from invariants.experiments.modulation.learning import Learned
 from invariants.experiments.modulation.sweep import CONSTANT, Sweep
 from invariants.experiments.recorded import Recording
-from reports.results import Figure
+from reports.exhibits import Figure
 
 _RELATIONS = ("pearson", "gradient", "preservation", "cv")
 _DRAWN_EVERY = 8  # of the recorded steps

@@ -18,7 +18,7 @@ from invariants.quantities.table import (
     token_table,
     vocabulary,
 )
-from reports.results import Figure
+from reports.exhibits import Figure
 
 _SAMPLED_ROWS = 10_000  # of a covariance, where the source samples rows (S13a)
 _OF_SAMPLED_ROWS = frozenset({"qwen35_08b", "qwen35_4b"})

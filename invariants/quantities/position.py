@@ -13,7 +13,7 @@ from geometry import position_bias
 from geometry.estimate import exact
 from geometry.position_bias import BiasHead
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.results import Figure
+from reports.exhibits import Figure
 
 
 @dataclass(frozen=True, slots=True)

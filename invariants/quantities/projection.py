@@ -8,7 +8,7 @@ from geometry.estimate import Sampling, exact
 from geometry.similarity import NEIGHBOURS
 from invariants.experiments.projection import Comparison, compare
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.results import Figure
+from reports.exhibits import Figure
 
 
 def cross_scale_relational_correlation(model: Model, sampling: Sampling) -> Finding:

@@ -16,7 +16,7 @@ from invariants.experiments import relations as experiment
 from invariants.experiments import stability as over_seeds
 from invariants.experiments.relations import Words
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.results import Figure
+from reports.exhibits import Figure
 
 _FEWEST_LONG_CHAINS = 10
 

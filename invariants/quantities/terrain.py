@@ -19,7 +19,7 @@ from geometry.hidden_states import (
     position_cosines,
 )
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.results import Figure
+from reports.exhibits import Figure
 
 
 def layer_evolution(model: Model) -> Finding:

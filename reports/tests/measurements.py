@@ -6,9 +6,9 @@ import math
 
 from hypothesis import strategies as st
 
+from reports.exhibits import Figure, Table
 from reports.results import (
     Band,
-    Figure,
     Measurement,
     Provenance,
     Reference,
@@ -54,12 +54,22 @@ def figures(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Figure]:
     return st.builds(
         Figure,
         text,
-        st.sampled_from(["lines", "heatmap"]),
+        st.sampled_from(["lines", "bars", "histogram", "points", "heatmap", "boxes"]),
         st.lists(floats | text, max_size=4).map(tuple),
         st.fixed_dictionaries({"a": lines, "<&": lines}),
         st.dictionaries(text, floats, max_size=2),
         st.dictionaries(st.sampled_from(["a", "<&"]), spread, max_size=1),
+        st.dictionaries(text, floats, max_size=2),
+        text,
+        text,
+        st.sampled_from(["", "x", "y", "xy"]),
     )
+
+
+def tables(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Table]:
+    cells = st.tuples(floats, st.none() | text)
+    rows = st.dictionaries(text, cells, max_size=3)
+    return st.builds(Table, text, st.just(("number", "word")), rows, text)
 
 
 def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrategy[Measurement]:
@@ -81,6 +91,7 @@ def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrateg
         parts=st.dictionaries(text, floats, max_size=3),
         part_noise=floats,
         figures=st.lists(figures(floats), max_size=2).map(tuple),
+        tables=st.lists(tables(floats), max_size=2).map(tuple),
         notes=st.lists(text, max_size=2).map(tuple),
         tolerance=st.builds(Tolerance, floats, floats, text),
         change=st.none() | st.sampled_from(["steady", "regressed", "new", "not comparable"]),

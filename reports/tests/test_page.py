@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import figures, page, terminal, wording
+from reports.exhibits import Figure
 from reports.finite import finite
-from reports.results import Figure, Measurement, Provenance, Reference, Results, Value
+from reports.results import Measurement, Provenance, Reference, Results, Value
 from reports.tests.measurements import broken, judged, measurements, values
 
 VOID = {"meta", "br", "line", "circle", "polyline"}

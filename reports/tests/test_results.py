@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def cell(fields: str) -> str:
     """A results file of one measurement."""
     required = '"model": "m", "claim": "c", "verdict": "holds"'
-    return f'{{"schema": 2, "measurements": [{{{required}{fields}}}]}}'
+    return f'{{"schema": 3, "measurements": [{{{required}{fields}}}]}}'
 
 
 @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ def cell(fields: str) -> str:
         ('{"schema": [1], "measurements": []}', "not results of schema"),
         (
             '{"schema": 1, "measurements": []}',
-            r"written by an earlier version \(schema 1, now 2\).*measure again",
+            r"written by an earlier version \(schema 1, now 3\).*measure again",
         ),
-        ('{"schema": 2}', "malformed measurement .measurements is missing"),
-        ('{"schema": 2, "measurements": [3]}', r"measurements\[0\] must be an object, not 3"),
-        ('{"schema": 2, "measurements": [{"model": "m"}]}', r"measurements\[0\].claim is missing"),
+        ('{"schema": 3}', "malformed measurement .measurements is missing"),
+        ('{"schema": 3, "measurements": [3]}', r"measurements\[0\] must be an object, not 3"),
+        ('{"schema": 3, "measurements": [{"model": "m"}]}', r"measurements\[0\].claim is missing"),
         (cell("").replace("holds", "fine"), "verdict must be one of holds, .* not 'fine'"),
         (cell(', "margin": NaN'), "NaN is not a number"),
         (cell(', "margin": 1e999'), "margin must be a number within ±1e.300, not inf"),
