@@ -1,0 +1,31 @@
+"""The experiments as commands of `python -m invariants`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from fixtures.errors import InputError, UnavailableError
+from invariants.commands.compare import compare
+from invariants.commands.docs import docs
+from invariants.commands.modulate import modulate
+from invariants.commands.talk import talk
+from invariants.finding import NotApplicableError
+from reports.files import ResultsError
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "compare": compare,
+    "docs": docs,
+    "modulate": modulate,
+    "talk": talk,
+}
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run a command by its name: 0, or 2 and one line that says what cannot be done."""
+    try:
+        COMMANDS[name](arguments)
+    except (InputError, UnavailableError, NotApplicableError, ResultsError, ValueError) as error:
+        print(f"invariants: {error}", file=sys.stderr)
+        return 2
+    return 0
