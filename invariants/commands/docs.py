@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from invariants import documents, trained_or_random
+from invariants import documents, notebook, trained_or_random
 from reports.files import read_results, write_atomically
 
 
@@ -17,12 +17,14 @@ def docs(arguments: list[str]) -> None:
         "--results",
         type=Path,
         metavar="FILE.json",
-        help="of `make report`: take its values into docs/trained_or_random.md, or check them",
+        help="of `make report`: take its values into docs/trained_or_random.md; with --check, hold"
+        " those and every place that docs/notebook.md names against it",
     )
     options = parser.parse_args(arguments)
     moved = []
     if options.results and options.check:
         moved = trained_or_random.differences(options.results)
+        moved += notebook.problems(read_results(options.results))
         print(*moved, sep="\n", end="\n" if moved else "")
     elif options.results:
         trained_or_random.keep(read_results(options.results))
