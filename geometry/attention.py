@@ -7,8 +7,11 @@ Weights are stored [out, in].
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +19,7 @@ from geometry import spectrum
 from geometry.spectrum import Inertia
 
 _GROUP_ELEMENTS = 1 << 22  # of the queries in float64 at once
+_GRID = 2_000
 _WELL_CONDITIONED = 1e-3  # of Cholesky pivots: their squares' rounding stays under 1e-9
 
 
@@ -23,7 +27,8 @@ _WELL_CONDITIONED = 1e-3  # of Cholesky pivots: their squares' rounding stays un
 class OutputForm:
     """M = W_q W_kᵀ: its ranks, its asymmetry, the signs of sym(M) and their balance.
 
-    `z_score` is (positive fraction − 0.5)·n/0.75, against square random weights.
+    `z_score` is (positive fraction − 0.5)·n/0.75, against square random weights. `descending` are
+    the eigenvalues of sym(M) at the indices `even_ranks(size)`.
     """
 
     size: int
@@ -31,6 +36,7 @@ class OutputForm:
     participation_ratio: float
     symmetry_deviation: float
     signs: Inertia
+    descending: tuple[float, ...]
 
     @property
     def z_score(self) -> float:
@@ -48,13 +54,49 @@ def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
     norm, skew = product.norm(), (product - product.mT).norm()
     values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
     symmetric = product.add_(product.mT.clone()).div_(2)
+    eigenvalues = spectrum.eigenvalues(symmetric).flip(0)
     return OutputForm(
         size=product.shape[0],
         stable_rank=spectrum.stable_rank(values),
         participation_ratio=spectrum.participation_ratio(values),
         symmetry_deviation=(skew / norm).item() if norm > 0 else 0.0,
-        signs=spectrum.inertia(spectrum.eigenvalues(symmetric)),
+        signs=spectrum.inertia(eigenvalues),
+        descending=tuple(eigenvalues[list(spectrum.even_ranks(len(eigenvalues)))].tolist()),
     )
+
+
+def random_rms(n: int, d: int, rms_q: float, rms_k: float) -> float:
+    """Root mean square of sym(W_q W_kᵀ)'s eigenvalues, for independent zero-mean W [n, d] of these
+    rms: E ‖sym(M)‖_F² is rms_q² rms_k² d n (n + 1)/2. Source: SPEC W3.
+    """
+    return rms_q * rms_k * math.sqrt(d * (n + 1) / 2)
+
+
+@cache
+def random_descending(n: int, d: int) -> tuple[float, ...]:
+    """`OutputForm.descending` of independent Gaussian W_q, W_k [n, d], over their `random_rms`.
+
+    sym(M) = (A Aᵀ − B Bᵀ)/2 with A, B = (W_q ± W_k)/√2, which are independent where both have one
+    scale, and no scale but the product's counts. By free probability its resolvent G(z) solves
+    z = 2abG/(1 − b²G²) + 1/G with a = d/2, b = n/2 (entries of variance 1): a cubic. Valid for
+    large n. Source: Mingo & Speicher, Free Probability and Random Matrices (2017), ch. 2.
+    """
+    scale = random_rms(n, d, 1.0, 1.0)
+    a, b = d / 2 / scale, n / 2 / scale
+    edge = (math.sqrt(d) + math.sqrt(n)) ** 2 / 2 / scale
+    x = np.linspace(0, edge, _GRID + 1)[1:] - edge / (2 * _GRID)
+    companion = np.zeros((_GRID, 3, 3))
+    companion[:, 1, 0] = companion[:, 2, 1] = 1
+    # The polynomial: G³ + (2a − b)/(xb) G² − G/b² + 1/(xb²)
+    companion[:, 0, 2], companion[:, 1, 2] = -1 / (x * b**2), 1 / b**2
+    companion[:, 2, 2] = (b - 2 * a) / (x * b)
+    density = np.abs(np.linalg.eigvals(companion).imag).max(1) / np.pi
+    zero = max(0.0, 1 - 2 * d / n)  # of rank 2d at most
+    half = (1 - zero) / 2
+    above = np.cumsum(density[::-1]) / density.sum() * half  # share of eigenvalues ≥ x
+    shares = (np.array(spectrum.even_ranks(n)) + 0.5) / n
+    upper = np.interp(np.minimum(shares, 1 - shares), above, x[::-1], right=0.0)
+    return tuple(np.where(shares <= 0.5, upper, -upper).tolist())
 
 
 @dataclass(frozen=True, slots=True)

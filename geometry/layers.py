@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _OFTEN = 0.05  # share of negative weights that no multiplied gain shows
 
 
@@ -50,7 +51,10 @@ def layer_correlation(blocks: Iterable[Tensor]) -> LayerCorrelation:
 
 @dataclass(frozen=True, slots=True)
 class NormScale:
-    """Scales of one normalisation layer: mean, std, and how many lie far from and near one."""
+    """Scales of one normalisation layer: mean, std, and how many lie far from and near one.
+
+    `quartiles`: least, lower quartile, median, upper quartile, greatest.
+    """
 
     size: int
     mean: float
@@ -58,6 +62,7 @@ class NormScale:
     above: int
     below: int
     near_one: int
+    quartiles: tuple[float, ...]
 
 
 def norm_scale(weight: Tensor, *, zero_centred: bool = False) -> NormScale:
@@ -70,6 +75,7 @@ def norm_scale(weight: Tensor, *, zero_centred: bool = False) -> NormScale:
         above=int((scale > 1.5).sum()),
         below=int((scale < 0.5).sum()),
         near_one=int(((scale > 0.8) & (scale < 1.2)).sum()),
+        quartiles=tuple(torch.quantile(scale, scale.new_tensor(_QUARTILES)).tolist()),
     )
 
 

@@ -17,8 +17,10 @@ _EDGE = 3
 
 @dataclass(frozen=True, slots=True)
 class BiasHead:
-    """One head's bias: its range, share of non-increasing steps, trend, and where it peaks."""
+    """One head's bias: mean, std, range, share of non-increasing steps, trend, where it peaks."""
 
+    mean: float
+    std: float
     amplitude: float
     non_increasing: float
     bucket_correlation: float
@@ -55,6 +57,8 @@ def _head(column: Tensor) -> BiasHead:
     index = torch.arange(buckets, dtype=torch.float64)
     constant = column.max() == column.min()
     return BiasHead(
+        mean=column.mean().item(),
+        std=column.std(correction=0).item(),
         amplitude=(column.max() - column.min()).item(),
         non_increasing=(first_half.diff() <= 0).double().mean().item(),
         bucket_correlation=0.0

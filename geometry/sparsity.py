@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,12 +14,18 @@ from geometry.kernels import magnitudes as kernel
 from geometry.kernels.magnitudes import Pass
 
 THRESHOLDS = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
+LOG_EDGES = tuple(-8 + k / 8 for k in range(81))  # log₁₀|w|
+_MOST_BINNED = 1 << 14
 _BLOCK = 1 << 20  # entries; a block and its comparisons stay near the CPU's cache
 
 
 @dataclass(frozen=True, slots=True)
 class Magnitudes:
-    """Counts of |w| < t for each absolute threshold, and of |w| < t·rms for each relative one."""
+    """Counts of |w| < t for each absolute threshold, and of |w| < t·rms for each relative one.
+
+    `binned` are counts by log₁₀|w| between `LOG_EDGES`, of some entries spread over the whole
+    tensor, at most about 16,384; what is smaller or larger stands in the first or last bin.
+    """
 
     numel: int
     sum_of_squares: float
@@ -27,6 +34,7 @@ class Magnitudes:
     non_finite: int
     below: tuple[int, ...]
     below_relative: tuple[int, ...]
+    binned: tuple[int, ...]
 
     @property
     def rms(self) -> float:
@@ -49,6 +57,8 @@ def magnitudes(tensor: Tensor) -> Magnitudes:
     """
     if tensor.numel() == 0:
         raise ValueError("an empty tensor has no magnitudes")
+    columns = tensor.shape[-1] if tensor.ndim else 1
+    tensor = tensor.detach().reshape(-1)
     edges = _edges(tensor, THRESHOLDS)
     in_one_pass = kernel.is_available(tensor, edges)
     found = kernel.one_pass(tensor, edges) if in_one_pass else Pass((), *_sums(tensor))
@@ -64,7 +74,49 @@ def magnitudes(tensor: Tensor) -> Magnitudes:
         non_finite=0 if finite else int(torch.count_nonzero(~torch.isfinite(tensor))),
         below=found.below if in_one_pass else counts[: len(edges)],
         below_relative=counts[-len(relative) :],
+        binned=_binned(tensor, columns),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """How many numbers there are, and how many of them have |w| < t for each of THRESHOLDS."""
+
+    numel: int = 0
+    below: tuple[int, ...] = (0,) * len(THRESHOLDS)
+
+    def __add__(self, other: Small) -> Small:
+        both = zip(self.below, other.below, strict=True)
+        return Small(self.numel + other.numel, tuple(a + b for a, b in both))
+
+    def fraction_below(self, threshold: float) -> float:
+        """Share with |w| < threshold, one of THRESHOLDS; nan of nothing."""
+        return self.below[THRESHOLDS.index(threshold)] / self.numel if self.numel else math.nan
+
+
+def small(tensor: Tensor) -> Small:
+    """The threshold counts alone of a tensor of any shape, perhaps empty. Source: SPEC W2."""
+    flat = tensor.detach().reshape(-1)
+    return Small(len(flat), _below(flat, _edges(flat, THRESHOLDS))) if len(flat) else Small()
+
+
+def gaussian_bins(std: float) -> Tensor:
+    """Shares of N(0, std²) numbers in the bins of `LOG_EDGES`, [bins] float64. Source: SPEC §8."""
+    edges = 10 ** torch.tensor(LOG_EDGES, dtype=torch.float64)
+    below = torch.special.erf(edges / (math.sqrt(2) * max(std, 1e-300)))
+    below[0], below[-1] = 0, 1
+    return below.diff()
+
+
+def _binned(flat: Tensor, columns: int) -> tuple[int, ...]:
+    """Counts by log₁₀|w| of every k-th entry, k having no divisor in common with the columns."""
+    step = -(-len(flat) // _MOST_BINNED)
+    while math.gcd(step, columns) > 1:
+        step += 1
+    inner = 10 ** torch.tensor(LOG_EDGES[1:-1], dtype=torch.float64)
+    found = torch.bucketize(flat[::step].double().abs(), inner.to(flat.device), right=True)
+    counts: list[int] = torch.bincount(found, minlength=len(inner) + 1).tolist()
+    return tuple(counts)
 
 
 def _edges(tensor: Tensor, thresholds: Sequence[float]) -> list[float]:
@@ -76,7 +128,7 @@ def _below(tensor: Tensor, edges: Sequence[float]) -> tuple[int, ...]:
     if kernel.is_available(tensor, edges):
         return kernel.one_pass(tensor, edges).below
     counts = [0] * len(edges)
-    for block in tensor.detach().reshape(-1).split(_BLOCK):
+    for block in tensor.split(_BLOCK):
         magnitude = block.abs() if block.dtype == torch.float64 else block.float().abs()
         for i, edge in enumerate(edges):
             counts[i] += int(torch.count_nonzero(magnitude < edge))
@@ -86,7 +138,7 @@ def _below(tensor: Tensor, edges: Sequence[float]) -> tuple[int, ...]:
 def _sums(tensor: Tensor) -> tuple[float, float, float]:
     """max |w|, Σ|w| and Σw², the sums in float64."""
     largest = total = squares = 0.0
-    for block in tensor.detach().reshape(-1).split(_BLOCK):
+    for block in tensor.split(_BLOCK):
         wide = block.double()
         magnitude = wide.abs()
         largest = max(largest, magnitude.max().item())
@@ -95,6 +147,7 @@ def _sums(tensor: Tensor) -> tuple[float, float, float]:
     return largest, total, squares
 
 
+@cache
 def _at_least(threshold: float) -> float:
     """The smallest float32 not below the threshold.
 

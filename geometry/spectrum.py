@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from geometry.kernels import eigenvalues as kernel
 
 ACTIVE_SHARE = 0.01
+KEPT = 64  # singular values or eigenvalues that a summary keeps
 _GRAM_RELIABLE, _GRAM_SHARP = 1e-6, 1e-3  # of σ₁
 _SUBSPACE, _MOST_STEPS, _SETTLED = 24, 30, 1e-11
 _BLOCK_ELEMENTS = 1 << 22
@@ -137,27 +139,62 @@ def condition_number(values: Tensor) -> float:
     return (values.max() / (values.min() + 1e-10)).item()
 
 
+@cache
+def log_ranks(count: int, points: int = KEPT) -> tuple[int, ...]:
+    """Indices 0 … count − 1, all of them or some `points` that are even in the log of the rank.
+
+    >>> log_ranks(3), log_ranks(1000, 4)
+    ((0, 1, 2), (0, 9, 99, 999))
+    """
+    if count <= points:
+        return tuple(range(count))
+    grid = torch.logspace(0, math.log10(count), points, dtype=torch.float64).round().long()
+    return tuple(sorted({min(int(rank), count) - 1 for rank in grid}))
+
+
+@cache
+def even_ranks(count: int, points: int = KEPT) -> tuple[int, ...]:
+    """Indices 0 … count − 1, all of them or `points` at even distances, both ends included.
+
+    >>> even_ranks(3), even_ranks(1001, 5)
+    ((0, 1, 2), (0, 250, 500, 750, 1000))
+    """
+    if count <= points:
+        return tuple(range(count))
+    steps = torch.arange(points, dtype=torch.float64) / (points - 1)
+    return tuple((steps * (count - 1)).round().long().tolist())
+
+
 @dataclass(frozen=True, slots=True)
 class SpectrumSummary:
-    """The statistics of one matrix's singular values. `largest` is σ₁."""
+    """The statistics of one matrix's singular values. `largest` is σ₁.
+
+    `thinned` are σ at the indices `log_ranks(count)`, all of them up to 64.
+    """
 
     largest: float
+    smallest: float
     stable_rank: float
     participation_ratio: float
     active_fraction: float
     rank_90: int
     condition: float
+    count: int
+    thinned: tuple[float, ...]
 
 
 def summarize(values: Tensor) -> SpectrumSummary:
     """All W1 statistics of singular values [n]."""
     return SpectrumSummary(
         largest=values.max().item(),
+        smallest=values.min().item(),
         stable_rank=stable_rank(values),
         participation_ratio=participation_ratio(values),
         active_fraction=active_fraction(values),
         rank_90=rank_for(values, 0.9),
         condition=condition_number(values),
+        count=len(values),
+        thinned=tuple(values[list(log_ranks(len(values)))].tolist()),
     )
 
 

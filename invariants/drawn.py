@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from geometry.spectrum import log_ranks
 from reports.exhibits import Figure, Table
 
 MOST_POINTS = 800
@@ -114,10 +115,7 @@ def spectrum(
 
 def thinned(count: int, points: int = _THINNED) -> list[int]:
     """Indices 0 … count − 1, all of them or some `points` that are even in the log of the rank."""
-    if count <= points:
-        return list(range(count))
-    grid = torch.logspace(0, torch.tensor(float(count)).log10().item(), points).round().long()
-    return sorted({min(int(rank), count) - 1 for rank in grid})
+    return list(log_ranks(count, points))
 
 
 def points(

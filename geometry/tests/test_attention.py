@@ -72,6 +72,19 @@ def test_output_form_against_the_definition(seed: int, inner: int, d: int) -> No
     values = torch.linalg.eigvalsh((product + product.mT) / 2)
     assert form.signs.positive == int((values > 1e-10).sum())
     assert form.signs.positive + form.signs.negative + form.signs.zero == inner
+    assert form.descending == pytest.approx(values.flip(0).tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(256, 256), (128, 400), (300, 100)])
+def test_random_eigenvalues_follow_their_closed_form(n: int, d: int) -> None:
+    """Also where the product cannot have full rank: n = 300 from d = 100."""
+    form = attention.output_form(0.3 * weights(0, n, d), 2 * weights(1, n, d))
+    found = torch.tensor(form.descending) / attention.random_rms(n, d, 0.3, 2.0)
+    null = torch.tensor(attention.random_descending(n, d))
+    assert len(null) == len(found) == 64
+    assert (found - null).abs().mean() < 0.04
+    assert (found - null).abs().max() < 0.2
+    assert null.square().mean().item() == pytest.approx(1, abs=0.1)
 
 
 def test_random_square_weights_balance_at_one_half() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -42,6 +45,7 @@ def test_norm_scale_counts() -> None:
     scale = layers.norm_scale(weight)
     assert (scale.above, scale.below, scale.near_one) == (1, 1, 2)
     assert scale.mean == pytest.approx(0.978)
+    assert scale.quartiles == pytest.approx((0.4, 0.79, 1.0, 1.1, 1.6))
     centred = layers.norm_scale(weight - 1, zero_centred=True)
     assert (centred.above, centred.below, centred.near_one) == (1, 1, 2)
     assert centred.mean == pytest.approx(scale.mean, rel=1e-6)
@@ -60,3 +64,29 @@ def test_planted_dead_and_weak_neurons_are_found() -> None:
     assert neurons.random_dead_share(64, 64, False, 200).high < 1e-6
     with pytest.raises(ValueError, match="neuron counts differ"):
         neurons.importance(torch.ones(3), torch.ones(4))
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=60))
+def test_moments_are_numpys(values: list[float]) -> None:
+    found = neurons.moments(torch.tensor(values, dtype=torch.float64))
+    expected = (np.mean(values), np.std(values), min(values), max(values))
+    assert dataclasses.astuple(found) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_neurons_of_random_weights_ascend_as_their_null(gated: bool) -> None:
+    """And their importances' std over mean is the closed form's."""
+    generator = torch.Generator().manual_seed(0)
+
+    def norms(columns: int) -> torch.Tensor:
+        return torch.randn(2000, columns, generator=generator).norm(dim=1)
+
+    gates = norms(300) if gated else None
+    summary = neurons.summarize(neurons.importance(norms(300), norms(200), gates))
+    spread = neurons.random_spread(300, 200, gated=gated)
+    assert summary.spread == pytest.approx(spread, rel=0.05)
+    null = neurons.random_ascending(spread, 2000)
+    assert len(summary.ascending) == len(null) == 33
+    middle = slice(1, -1)  # the extremes are single draws
+    assert summary.ascending[middle] == pytest.approx(null[middle], abs=0.2 * spread)
+    assert list(summary.ascending) == sorted(summary.ascending)

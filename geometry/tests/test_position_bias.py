@@ -24,6 +24,7 @@ def test_a_falling_bias_is_local_and_falls_at_every_step() -> None:
     assert (first.kind, first.non_increasing) == ("local", 1.0)
     assert first.bucket_correlation == pytest.approx(-1)
     assert (second.amplitude, second.bucket_correlation) == (0.0, 0.0)
+    assert (first.mean, first.std) == pytest.approx((0, falling.std(correction=0).item()))
 
 
 def test_random_biases_are_mixed_as_often_as_the_null_says() -> None:

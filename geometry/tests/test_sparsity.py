@@ -29,6 +29,34 @@ def test_counts_equal_float64_comparison(array: np.ndarray, dtype: torch.dtype) 
     assert found.largest == stored.max()
 
 
+@given(
+    hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-1, 1, width=32)),
+    st.lists(st.integers(0, 60), max_size=3),
+)
+def test_the_small_add_up_over_any_pieces(array: np.ndarray, cuts: list[int]) -> None:
+    pieces = np.split(array, sorted(cuts))
+    whole = sparsity.small(torch.from_numpy(array))
+    assert sum((sparsity.small(torch.from_numpy(p)) for p in pieces), sparsity.Small()) == whole
+    assert whole.below == sparsity.magnitudes(torch.from_numpy(array)).below
+
+
+@given(hnp.arrays(np.float64, st.integers(1, 60), elements=st.floats(-200, 200)))
+def test_bins_equal_numpys_histogram(array: np.ndarray) -> None:
+    found = sparsity.magnitudes(torch.from_numpy(array)).binned
+    inside = np.clip(np.abs(array), 1e-8, 99.9)
+    assert found == tuple(np.histogram(inside, 10 ** np.array(sparsity.LOG_EDGES))[0])
+
+
+def test_bins_of_a_large_matrix_stand_for_all_its_columns() -> None:
+    """Every k-th entry of 256 columns of as many scales: k shares no divisor with 256."""
+    matrix = torch.randn(4096, 256, generator=torch.Generator().manual_seed(0))
+    scales = torch.logspace(-4, 1, 256)
+    counts = torch.tensor(sparsity.magnitudes(matrix * scales).binned)
+    expected = torch.stack([sparsity.gaussian_bins(s) for s in scales.tolist()]).mean(0)
+    assert counts.sum() <= 1 << 14
+    assert (counts / counts.sum() - expected).abs().max() < 5 * (0.03 / counts.sum()).sqrt()
+
+
 def test_gaussian_share_matches_its_closed_form() -> None:
     tensor = 0.2 * torch.randn(3_000_000, generator=torch.Generator().manual_seed(0))
     null = controls.gaussian_share_below(0.1, 0.2, tensor.numel())

@@ -60,6 +60,22 @@ def test_statistics_are_scale_free_and_bounded(seed: int, m: int, n: int, scale:
     assert summary.participation_ratio == pytest.approx(scaled.participation_ratio, rel=1e-9)
     assert summary.active_fraction == scaled.active_fraction
     assert 1 <= summary.rank_90 <= rank
+    assert (summary.smallest, summary.count) == (summary.thinned[-1], rank)
+    assert summary.largest == summary.thinned[0]
+
+
+@given(st.integers(1, 300_000), st.integers(2, 70))
+def test_ranks_are_few_ascend_and_keep_both_ends(count: int, points: int) -> None:
+    for ranks in (spectrum.log_ranks(count, points), spectrum.even_ranks(count, points)):
+        assert (ranks[0], ranks[-1]) == (0, count - 1)
+        assert list(ranks) == sorted(set(ranks))
+        assert len(ranks) <= max(points, min(count, points))
+
+
+def test_a_long_spectrum_is_thinned_at_its_own_ranks() -> None:
+    values = torch.arange(5000, 0, -1).double()
+    kept = spectrum.summarize(values).thinned
+    assert kept == tuple(5000.0 - rank for rank in spectrum.log_ranks(5000))
 
 
 def test_known_spectra() -> None:
