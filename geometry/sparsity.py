@@ -105,7 +105,8 @@ def gaussian_bins(std: float) -> Tensor:
     edges = 10 ** torch.tensor(LOG_EDGES, dtype=torch.float64)
     below = torch.special.erf(edges / (math.sqrt(2) * max(std, 1e-300)))
     below[0], below[-1] = 0, 1
-    return below.diff()
+    shares: Tensor = below.diff()
+    return shares
 
 
 def _binned(flat: Tensor, columns: int) -> tuple[int, ...]:

@@ -40,6 +40,11 @@ def related(finding: Finding) -> dict[str, float]:
     return {named.name: named.estimate.value for named in finding.related}
 
 
+def cells(finding: Finding, title: str, row: str) -> tuple[Any, ...]:
+    """A row of one of its tables."""
+    return next(table for table in finding.tables if table.title == title).rows[row]
+
+
 def altered(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
     file = folder / "model.safetensors"
     tensors = load_file(file)
@@ -130,10 +135,13 @@ def test_spectra_by_role_are_means_as_the_source_prints_them(tmp_path: Path) -> 
             all_of_layers.append(rank / min(weight.shape))
             if "query" in name:
                 queries.append(rank)
-    shown = related(finding)
-    assert shown["encoder self_attn_q: mean"] == pytest.approx(statistics.fmean(queries))
-    assert shown["encoder self_attn_q: std"] == pytest.approx(statistics.pstdev(queries), rel=1e-6)
-    assert shown["encoder self_attn_q: median"] == pytest.approx(statistics.median(queries) / 64)
+    mean, std, random, median, count = cells(finding, "stable rank by role", "encoder self_attn_q")
+    assert mean == pytest.approx(statistics.fmean(queries), rel=1e-5)
+    assert std == pytest.approx(statistics.pstdev(queries), rel=1e-4)
+    assert median == pytest.approx(statistics.median(queries) / 64, rel=1e-5)
+    assert mean == pytest.approx(random, rel=0.1)
+    assert count == 3
+    assert cells(finding, "stable rank by role", "encoder embedding")[2] is None
     assert finding.estimate.value == pytest.approx(statistics.median(all_of_layers))
     null = finding.controls[0].estimate
     assert null.value == pytest.approx(finding.estimate.value, rel=0.05)  # initialised at random

@@ -79,7 +79,8 @@ def test_neurons_of_random_weights_ascend_as_their_null(gated: bool) -> None:
     generator = torch.Generator().manual_seed(0)
 
     def norms(columns: int) -> torch.Tensor:
-        return torch.randn(2000, columns, generator=generator).norm(dim=1)
+        drawn = torch.randn(2000, columns, generator=generator)
+        return torch.linalg.vector_norm(drawn, dim=1)
 
     gates = norms(300) if gated else None
     summary = neurons.summarize(neurons.importance(norms(300), norms(200), gates))

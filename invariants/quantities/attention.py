@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
 
+from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import AttentionRow
 from geometry import controls
-from geometry.attention import OutputForm
 from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities import attention_exhibits as exhibits
+from invariants.quantities.attention_exhibits import QKLayer
 from invariants.quantities.stacks import Stacks, by_stack
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One layer's M = W_q W_kᵀ."""
-
-    stack: str
-    part: str
-    form: OutputForm
-
-    @property
-    def balance(self) -> float:
-        return self.form.signs.positive_fraction
+from reports.exhibits import Figure
 
 
 def self_attention_qk_balance(model: Model) -> Finding:
@@ -74,7 +63,7 @@ def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def _balance(model: Model, kind: str, layers: Stacks[_Layer], null: Named) -> Finding:
+def _balance(model: Model, kind: str, layers: Stacks[QKLayer], null: Named) -> Finding:
     judged = layers.judged
     missing = len(_rows(model, kind).judged) - len(judged)
     return Finding(
@@ -93,22 +82,26 @@ def _balance(model: Model, kind: str, layers: Stacks[_Layer], null: Named) -> Fi
                 )
                 for stack, others in layers.apart.items()
             ),
-            *_trend(layers.all),
-            *(named for layer in layers.all for named in _described(layer)),
         ),
         parts={layer.part: layer.balance for layer in layers.all},
+        figures=() if model.is_twin else _figures(layers.all),
+        tables=() if model.is_twin else (exhibits.by_layer(layers.all), exhibits.trend(layers.all)),
         notes=_left_out(missing, "whose queries and keys have no common shape"),
     )
 
 
-def _mean_of_random(layers: list[_Layer]) -> Named:
+def _figures(layers: list[QKLayer]) -> tuple[Figure, ...]:
+    return exhibits.eigenvalues(layers), exhibits.fractions(layers)
+
+
+def _mean_of_random(layers: list[QKLayer]) -> Named:
     sizes = [layer.form.size for layer in layers]
     spread = math.hypot(*(controls.random_balance(size).half_width for size in sizes)) / len(sizes)
     null = Estimate(0.5, 0.5 - spread, 0.5 + spread, 0, "closed form")
     return Named("random square weights", null, "their products balance at one half")
 
 
-def _farthest_of_random(layers: list[_Layer]) -> Named:
+def _farthest_of_random(layers: list[QKLayer]) -> Named:
     """Where the layer farthest from one half lies, on the side where this model's own does."""
     smallest = min(layer.form.size for layer in layers)
     own = max((layer.balance for layer in layers), key=lambda balance: abs(balance - 0.5))
@@ -119,10 +112,22 @@ def _farthest_of_random(layers: list[_Layer]) -> Named:
     )
 
 
-def _layers(model: Model, kind: str) -> Stacks[_Layer]:
+def _layers(model: Model, kind: str) -> Stacks[QKLayer]:
     """Layers whose M = W_q W_kᵀ exists. Raises NotApplicableError if none has one."""
+    q: Role = "cross_attn_q" if kind == "cross_attn" else "self_attn_q"
+    k: Role = "cross_attn_k" if kind == "cross_attn" else "self_attn_k"
+    rms = {
+        (row.weight.stack, row.weight.layer, row.weight.role): row.magnitudes.rms
+        for row in model.survey.matrices
+    }
     layers = [
-        _Layer(row.stack, _part(row), row.output)
+        QKLayer(
+            row.stack,
+            row.layer,
+            row.output,
+            row.width,
+            (rms[row.stack, row.layer, q], rms[row.stack, row.layer, k]),
+        )
         for row in _rows(model, kind).all
         if row.output is not None
     ]
@@ -132,32 +137,6 @@ def _layers(model: Model, kind: str) -> Stacks[_Layer]:
             f"{kind}: query and key rows do not match, and no config says how keys are shared"
         )
     return found
-
-
-def _trend(layers: list[_Layer]) -> tuple[Named, ...]:
-    """How the manifold changes from the first layer of a stack to its last."""
-    found = []
-    for stack in dict.fromkeys(layer.stack for layer in layers):
-        forms = [layer.form for layer in layers if layer.stack == stack]
-        first, last = forms[0], forms[-1]
-        for name, change in (
-            ("balance", last.signs.positive_fraction - first.signs.positive_fraction),
-            ("stable rank", last.stable_rank - first.stable_rank),
-            ("asymmetry", last.symmetry_deviation - first.symmetry_deviation),
-        ):
-            found.append(Named(f"{stack}: change of {name}", exact(change), "first → last layer"))
-    return tuple(found)
-
-
-def _described(layer: _Layer) -> tuple[Named, ...]:
-    form, place = layer.form, layer.part
-    return (
-        Named(f"{place}: z-score", exact(form.z_score), "of the balance, against random weights"),
-        Named(f"{place}: stable rank", exact(form.stable_rank), "of M = W_q W_kᵀ"),
-        Named(f"{place}: participation ratio", exact(form.participation_ratio), "of M"),
-        Named(f"{place}: asymmetry", exact(form.symmetry_deviation), "‖M − Mᵀ‖/‖M‖"),
-        Named(f"{place}: largest eigenvalue", exact(form.signs.top[0]), "of sym(M)"),
-    )
 
 
 def _signed_mass(rows: list[AttentionRow]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ import torch
 from fixtures.model import Model
 from fixtures.survey_rows import CorrelationRow
 from geometry import controls
-from geometry.estimate import Estimate, exact
-from geometry.layers import LayerCorrelation, NormScale
+from geometry.estimate import exact
+from geometry.layers import NormScale
+from invariants.drawn import boxes, heatmap, table
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities.stacks import by_stack
+from reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class _Norm:
     scale: NormScale
 
 
+_SHALLOW = 12
 _TOLD = 0.01  # the reach that the claim allows
 
 
@@ -58,16 +62,13 @@ def cross_layer_correlation(model: Model) -> Finding:
                 Named(f"{stack}, apart", exact(_mean_adjacent(others)), "a network of its own")
                 for stack, others in attention.apart.items()
             ),
-            *(
-                named
-                for row in rows.all
-                for named in _described(f"{row.stack} {row.role}", row.correlation)
-            ),
         ),
         parts={
             f"{row.stack} {row.role}": row.correlation.adjacent.mean().item()
             for row in attention.all
         },
+        figures=() if model.is_twin else tuple(map(_heat_map, filter(_is_drawn, rows.all))),
+        tables=() if model.is_twin else (_adjacent(rows.all),),
     )
 
 
@@ -107,6 +108,8 @@ def layernorm_scale(model: Model) -> Finding:
             ),
         ),
         parts={norm.tensor: norm.scale.mean for norm in norms.all},
+        figures=() if model.is_twin else (_boxes(norms.all),),
+        tables=() if model.is_twin else (_by_norm(norms.all),),
         notes=(f"{unknown} layers left out: not known whether they scale by w or 1 + w",)
         if unknown
         else (),
@@ -126,19 +129,57 @@ def _mean_scale(norms: list[_Norm]) -> float:
     return statistics.fmean((norm.scale.mean for norm in norms), weights=sizes)
 
 
-def _described(name: str, correlation: LayerCorrelation) -> tuple[Named, ...]:
-    adjacent = correlation.adjacent
-    pairs = len(adjacent)
-    mean = adjacent.mean().item()
-    return (
-        Named(
-            f"{name} adjacent",
-            Estimate(mean, adjacent.min().item(), adjacent.max().item(), 0, "range over pairs"),
-            "mean and range",
-        ),
-        Named(
-            f"{name} z-score",
-            exact(mean / correlation.null_std * pairs**0.5),
-            "of the mean, against independent layers",
-        ),
+def _adjacent(rows: list[CorrelationRow]) -> Table:
+    """Cosines of adjacent layers by stack and role."""
+    found = {}
+    for row in rows:
+        cosines, null_std = row.correlation.adjacent, row.correlation.null_std
+        mean, pairs = cosines.mean().item(), len(cosines)
+        found[f"{row.stack} {row.role}"] = (
+            mean,
+            cosines.min().item(),
+            cosines.max().item(),
+            pairs,
+            null_std,
+            mean / null_std * pairs**0.5,
+        )
+    columns = ("mean", "lowest", "highest", "pairs", "std of one at random", "z-score of the mean")
+    meaning = "cosine of the flattened weights; at random: independent layers, around zero"
+    return table("cosines of adjacent layers", columns, found, meaning)
+
+
+def _is_drawn(row: CorrelationRow) -> bool:
+    """All roles of a shallow stack, of a deep one the queries alone."""
+    return len(row.correlation.cosines) <= _SHALLOW or row.role.endswith("attn_q")
+
+
+def _heat_map(row: CorrelationRow) -> Figure:
+    """All pairs of layers; what is above the null stands in the label."""
+    layers = [str(i) for i in range(len(row.correlation.cosines))]
+    return heatmap(
+        f"cosines between layers, {row.stack} {row.role}",
+        layers,
+        layers,
+        row.correlation.cosines,
+        x_label="layer",
+        y_label=f"layer (cosine; at random 0 ± {row.correlation.null_std:.2g})",
     )
+
+
+def _boxes(norms: list[_Norm]) -> Figure:
+    scales = {n.tensor: torch.tensor(n.scale.quartiles, dtype=torch.float64) for n in norms}
+    figure = boxes("norm scales", scales, x_label="norm", y_label="scale")
+    return dataclasses.replace(figure, levels={"initialisation": 1.0})
+
+
+def _by_norm(norms: list[_Norm]) -> Table:
+    found = {
+        norm.tensor: (
+            *(norm.scale.mean, norm.scale.std, norm.scale.quartiles[0], norm.scale.quartiles[-1]),
+            *(norm.scale.above, norm.scale.below, norm.scale.near_one, norm.scale.size),
+        )
+        for norm in norms
+    }
+    columns = ("mean", "std", "lowest", "highest", "> 1.5", "< 0.5", "within 0.8 – 1.2", "scales")
+    meaning = "scales of each normalisation layer; as initialised all are one"
+    return table("norms", columns, found, meaning)

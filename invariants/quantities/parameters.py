@@ -12,6 +12,7 @@ from fixtures.model import Model
 from geometry import embedding
 from geometry.estimate import exact, normal
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.catalogue import by_component, catalogue, configuration, sharing
 
 
 def manifest(model: Model) -> Finding:
@@ -33,6 +34,7 @@ def manifest(model: Model) -> Finding:
             Named("matrices", exact(len(survey.matrices)), "spectra and magnitudes of each"),
         ),
         parts=parts,
+        tables=() if model.is_twin else (catalogue(model), configuration(model)),
         notes=account.listed(),
     )
 
@@ -51,6 +53,7 @@ def embedding_parameter_share(model: Model) -> Finding:
         design="parameters of the files",
         related=(Named("parameters", exact(total), "as stored; a tied table counts once"),),
         parts={name: count / total for name, count in counts.items()},
+        tables=() if model.is_twin else (by_component(model), sharing(model)),
     )
 
 

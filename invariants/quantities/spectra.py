@@ -11,16 +11,17 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import MatrixRow
 from geometry import controls
 from geometry.estimate import exact
 from geometry.spectrum import SpectrumSummary
+from invariants.drawn import Log, table
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.layer_lines import by_layer, by_role, is_table, shape
+from invariants.quantities.spectra_exhibits import spectra_by_kind, values_by_role
 from invariants.quantities.stacks import by_stack
-
-_TABLES: tuple[Role, ...] = ("embedding", "head", "position_bias", "position_embedding")
+from reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,29 @@ class _Statistic:
     name: str
     of: Callable[[SpectrumSummary], float]
     counts: bool = False
+    log: Log = ""
 
     def scale_free(self, summary: SpectrumSummary, size: int) -> float:
         """The same for matrices of any size, over how many singular values there are."""
         return self.of(summary) / size if self.counts else self.of(summary)
 
+    def at_random(self, m: int, n: int) -> float:
+        """Its mean over random matrices of a shape."""
+        return statistics.fmean(self.of(summary) for summary in controls.gaussian_spectra(m, n))
+
 
 def stable_rank(model: Model) -> Finding:
     """Median over matrices of ‖W‖_F²/σ₁² over min(m, n)."""
-    return _spectral(model, _Statistic("stable rank", lambda s: s.stable_rank, counts=True))
+    statistic = _Statistic("stable rank", lambda s: s.stable_rank, counts=True)
+    if model.is_twin:
+        return _spectral(model, statistic)
+    matrices = model.survey.matrices
+    return _spectral(
+        model,
+        statistic,
+        figures=spectra_by_kind(matrices),
+        tables=(values_by_role(matrices),),
+    )
 
 
 def spectral_participation_ratio(model: Model) -> Finding:
@@ -60,42 +75,72 @@ def rank_90(model: Model) -> Finding:
 def condition_number(model: Model) -> Finding:
     """Median over matrices of σ₁/σ_min."""
     note = f"stored as {model.dtype}: rounding alone bounds how small σ_min can be"
-    return _spectral(model, _Statistic("condition", lambda s: s.condition), note)
+    statistic = _Statistic("condition", lambda s: s.condition, log="y")
+    return _spectral(model, statistic, notes=(note,))
 
 
-def _spectral(model: Model, statistic: _Statistic, *notes: str) -> Finding:
+def _spectral(
+    model: Model,
+    statistic: _Statistic,
+    *,
+    figures: tuple[Figure, ...] = (),
+    tables: tuple[Table, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Finding:
     matrices = by_stack(model, model.survey.matrices, lambda row: row.weight.stack)
-    judged = [row for row in matrices.judged if row.weight.role not in _TABLES]
+    judged = [row for row in matrices.judged if not is_table(row.weight)]
     if not judged:
         raise NotApplicableError("the checkpoint has no matrix beside its tables")
-    null = controls.random_median([_shape(row) for row in judged], statistic.scale_free)
+    null = controls.random_median([shape(row) for row in judged], statistic.scale_free)
+    if not model.is_twin:
+        tables = (_by_role(matrices.all, statistic), *tables)
+        figures = (*_lines(matrices.all, statistic), *figures)
     return Finding(
         estimate=exact(_median(judged, statistic)),
         design=f"{statistic.name}, median over all matrices but tables",
         controls=(Named("random matrices", null, "Gaussian matrices of the same shapes"),),
-        related=(
-            *_by_role(matrices.all, statistic),
-            Named("matrices", exact(len(judged)), "tables apart"),
-        ),
+        related=(Named("matrices", exact(len(judged)), "tables apart"),),
         parts={_part(row): _scale_free(row, statistic) for row in matrices.all},
+        figures=figures,
+        tables=tables,
         notes=notes,
     )
 
 
-def _by_role(rows: list[MatrixRow], statistic: _Statistic) -> tuple[Named, ...]:
+def _by_role(rows: list[MatrixRow], statistic: _Statistic) -> Table:
     """By stack and role: mean and std over matrices as the source prints them, and our median."""
-    groups: dict[str, list[MatrixRow]] = {}
-    for row in rows:
-        groups.setdefault(f"{row.weight.stack} {row.weight.role}", []).append(row)
-    found = []
-    for name, members in groups.items():
+    found = {}
+    for name, members in by_role(rows).items():
         values = [statistic.of(row.spectrum) for row in members]
-        found += [
-            Named(f"{name}: mean", exact(statistics.fmean(values)), f"{statistic.name} itself"),
-            Named(f"{name}: std", exact(statistics.pstdev(values)), "over the role's matrices"),
-            Named(f"{name}: median", exact(_median(members, statistic)), "of any size"),
-        ]
-    return tuple(found)
+        drawn = [statistic.at_random(*shape(row)) for row in members if not is_table(row.weight)]
+        found[name] = (
+            statistics.fmean(values),
+            statistics.pstdev(values),
+            statistics.fmean(drawn) if drawn else None,
+            _median(members, statistic),
+            len(members),
+        )
+    over = "over min(m, n)" if statistic.counts else "itself"
+    return table(
+        f"{statistic.name} by role",
+        ("mean", "std", "mean of random", "median, any size", "matrices"),
+        found,
+        f"over a role's matrices; random: Gaussian, of their shapes (of layers' alone); the median is {over}",
+    )
+
+
+def _lines(rows: list[MatrixRow], statistic: _Statistic) -> tuple[Figure, ...]:
+    layered = [r for r in rows if r.weight.layer is not None and not is_table(r.weight)]
+    shapes = sorted({shape(row) for row in layered})
+    nulls = {f"random {m} × {n}": statistic.at_random(m, n) for m, n in shapes}
+    return by_layer(
+        f"{statistic.name} by layer",
+        layered,
+        lambda row: statistic.of(row.spectrum),
+        y_label=statistic.name,
+        levels=nulls,
+        log=statistic.log,
+    )
 
 
 def _median(rows: list[MatrixRow], statistic: _Statistic) -> float:
@@ -104,11 +149,6 @@ def _median(rows: list[MatrixRow], statistic: _Statistic) -> float:
 
 def _scale_free(row: MatrixRow, statistic: _Statistic) -> float:
     return statistic.scale_free(row.spectrum, min(row.weight.shape))
-
-
-def _shape(row: MatrixRow) -> tuple[int, int]:
-    rows, columns = row.weight.shape
-    return rows, columns
 
 
 def _part(row: MatrixRow) -> str:

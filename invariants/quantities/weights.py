@@ -8,6 +8,8 @@ from fixtures.survey_rows import MatrixRow, NeuronRow
 from geometry import controls, neurons, sparsity
 from geometry.estimate import Estimate, exact
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities import sparsity_exhibits as exhibits
+from invariants.quantities.neuron_exhibits import by_layer, importance
 from invariants.quantities.stacks import by_stack
 
 SPARSE = 0.1
@@ -44,33 +46,27 @@ def v_sparsity(model: Model) -> Finding:
 
 
 def weight_sparsity(model: Model) -> Finding:
-    """Share of all matrix entries with |w| < 0.1, and by role at every threshold."""
+    """Share of all matrix entries with |w| < 0.1, and by role at every threshold.
+
+    The picture bins log₁₀|w| of every k-th entry of each matrix, about 16,384 at most.
+    """
     matrices = by_stack(model, model.survey.matrices, _stack)
     rows = matrices.judged
     if not rows:
         raise NotApplicableError("the checkpoint has no two-dimensional weight")
     roles = list(dict.fromkeys(row.weight.role for row in rows))
-    related = [
-        Named(f"all |w| < {t:g}", exact(_pooled(rows, t)), "every two-dimensional weight")
-        for t in sparsity.THRESHOLDS
-    ]
-    for role in roles:
-        members = [row for row in rows if row.weight.role == role]
-        for t in sparsity.THRESHOLDS:
-            relative = sum(r.magnitudes.fraction_below_rms(t) * r.magnitudes.numel for r in members)
-            share = relative / sum(r.magnitudes.numel for r in members)
-            related.append(Named(f"{role} |w| < {t:g}", exact(_pooled(members, t)), "absolute"))
-            related.append(Named(f"{role} |w| < {t:g} rms", exact(share), "relative to rms"))
     return Finding(
         estimate=exact(_pooled(rows, SPARSE)),
         design="entries of all matrices",
         controls=(_scale_control(rows), *_initial_control(model, rows)),
         related=(
-            *related,
+            Named("of all parameters", exact(_of_all(model)), "vectors, norms and others too"),
             *_apart(matrices.apart),
             Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
         ),
         parts={role: _pooled([r for r in rows if r.weight.role == role], SPARSE) for role in roles},
+        figures=() if model.is_twin else exhibits.magnitudes(matrices.all),
+        tables=() if model.is_twin else exhibits.tables(model, matrices.all),
     )
 
 
@@ -98,16 +94,10 @@ def dead_neurons(model: Model) -> Finding:
                 Named(f"{stack}, apart", exact(_dead(others)), "a network of its own")
                 for stack, others in found.apart.items()
             ),
-            *(
-                Named(
-                    f"{row.stack} layer {row.layer} spread",
-                    exact(row.summary.spread),
-                    "std/mean of importance",
-                )
-                for row in found.all
-            ),
         ),
         parts={f"{row.stack} layer {row.layer}": _dead([row]) for row in found.all},
+        figures=() if model.is_twin else (importance(found.all),),
+        tables=() if model.is_twin else (by_layer(found.all),),
     )
 
 
@@ -143,6 +133,11 @@ def _sparsity(model: Model, role: Role, stack: str = "") -> Finding:
         ),
         parts={row.weight.label: row.magnitudes.fraction_below(SPARSE) for row in found.all},
     )
+
+
+def _of_all(model: Model) -> float:
+    """Share below 0.1 of all parameters."""
+    return exhibits.all_parameters(model).fraction_below(SPARSE)
 
 
 def _apart(stacks: dict[str, list[MatrixRow]]) -> tuple[Named, ...]:

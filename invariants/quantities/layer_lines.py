@@ -1,0 +1,72 @@
+"""Matrices in groups: by stack and role, and as lines over a stack's layers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+
+from fixtures.architecture.roles import Role, Weight
+from fixtures.survey_rows import MatrixRow
+from invariants.drawn import Log, rounded
+from reports.exhibits import Figure
+
+_TABLES: tuple[Role, ...] = ("embedding", "head", "position_bias", "position_embedding")
+
+
+def is_table(weight: Weight) -> bool:
+    """Whether it is looked up or compared with by row, instead of multiplied by."""
+    return weight.role in _TABLES
+
+
+def shape(row: MatrixRow) -> tuple[int, int]:
+    """Rows and columns of a matrix."""
+    rows, columns = row.weight.shape
+    return rows, columns
+
+
+def by_role(rows: Iterable[MatrixRow]) -> dict[str, list[MatrixRow]]:
+    """Rows by "stack role", in the order of layers."""
+    groups: dict[str, list[MatrixRow]] = {}
+    for row in rows:
+        groups.setdefault(f"{row.weight.stack} {row.weight.role}", []).append(row)
+    return groups
+
+
+def by_layer(
+    title: str,
+    rows: Iterable[MatrixRow],
+    value: Callable[[MatrixRow], float],
+    *,
+    y_label: str,
+    levels: Mapping[str, float],
+    log: Log = "",
+) -> tuple[Figure, ...]:
+    """A figure per stack, of a line per role: a value of its matrix, or their mean, by layer."""
+    stacks: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for row in rows:
+        weight = row.weight
+        if weight.layer is not None:
+            line = stacks.setdefault(weight.stack, {}).setdefault(weight.role, {})
+            line.setdefault(weight.layer, []).append(value(row))
+    figures = []
+    for stack, lines in stacks.items():
+        layers = sorted({layer for found in lines.values() for layer in found})
+        figures.append(
+            Figure(
+                f"{title}, {stack}",
+                "lines",
+                tuple(map(float, layers)),
+                {role: _line(found, layers) for role, found in lines.items()},
+                levels={name: rounded([level])[0] for name, level in levels.items()},
+                x_label="layer",
+                y_label=y_label,
+                log=log,
+            )
+        )
+    return tuple(figures)
+
+
+def _line(line: dict[int, list[float]], layers: list[int]) -> tuple[float | None, ...]:
+    return tuple(
+        rounded([statistics.fmean(line[layer])])[0] if layer in line else None for layer in layers
+    )
