@@ -125,7 +125,8 @@ def _by_role(rows: list[MatrixRow], statistic: _Statistic) -> Table:
         f"{statistic.name} by role",
         ("mean", "std", "mean of random", "median, any size", "matrices"),
         found,
-        f"over a role's matrices; random: Gaussian, of their shapes (of layers' alone); the median is {over}",
+        "over a role's matrices; random: Gaussian, of their shapes, of layers' matrices alone; the"
+        f" median is {over}",
     )
 
 

@@ -37,7 +37,10 @@ def values_by_role(rows: Iterable[MatrixRow]) -> Table:
             statistics.fmean(values[-1].item() for values in drawn) if drawn else None,
         )
     columns = ("σ max", "mean σ max", "random σ max", "σ min", "mean σ min", "random σ min")
-    meaning = "over a role's matrices; random: Gaussian matrices of their rms and shape, mean, of layers' matrices alone"
+    meaning = (
+        "over a role's matrices; random: mean of Gaussian matrices of their rms and shape, of"
+        " layers' matrices alone"
+    )
     return table("singular values by role", columns, found, meaning)
 
 
