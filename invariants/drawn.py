@@ -187,12 +187,12 @@ def table(
     rows: Mapping[str, Sequence[float | str | None]],
     meaning: str = "",
 ) -> Table:
-    """A table whose numbers have six significant digits."""
+    """A table whose numbers have six significant digits, and whole ones all of theirs."""
     return Table(
         title,
         tuple(columns),
         {
-            name: tuple(float(f"{c:.6g}") if isinstance(c, (int, float)) else c for c in cells)
+            name: tuple(float(f"{c:.6g}") if isinstance(c, float) else c for c in cells)
             for name, cells in rows.items()
         },
         meaning,

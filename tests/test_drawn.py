@@ -70,3 +70,8 @@ def test_a_heat_map_has_gaps_where_nothing_is_known() -> None:
 def test_a_row_that_does_not_fit_its_columns_is_refused() -> None:
     with pytest.raises(ValueError, match="2 cells under 1 columns"):
         drawn.table("t", ["a"], {"r": (1.0, 2.0)})
+
+
+def test_counts_in_a_table_stay_whole() -> None:
+    shown = drawn.table("t", ["count", "share"], {"r": (5_706_241, 0.123456789)})
+    assert shown.rows["r"] == (5_706_241, 0.123457)

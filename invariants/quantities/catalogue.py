@@ -16,6 +16,7 @@ from fixtures.errors import CheckpointError
 from fixtures.head import expects_head, tied_by_config
 from fixtures.model import Model
 from invariants.drawn import table
+from invariants.quantities.layer_lines import kind_of
 from reports.exhibits import Table
 
 _OTHER_KINDS: dict[Kind, str] = {
@@ -48,8 +49,7 @@ def by_component(model: Model) -> Table:
     """Parameters by stack and component, norms and biases apart; each tensor once."""
     counts: Counter[str] = Counter()
     for weight in model.layout.weights:
-        kind = weight.role.rpartition("_")[0] if weight.layer is not None else ""
-        counts[f"{weight.stack} {kind or weight.role}"] += _numel(weight)
+        counts[f"{weight.stack} {kind_of(weight)}"] += _numel(weight)
     for kind in KINDS:
         if kind in _OTHER_KINDS and model.account.numel(kind):
             counts[_OTHER_KINDS[kind]] = model.account.numel(kind)
@@ -88,8 +88,9 @@ def sharing(model: Model) -> Table:
     stored = {name: name for name in model.checkpoint.tensors} | model.checkpoint.aliases
     shared = model.layout.token_embedding
     rows = {
-        f"shared → {part}": (_state(model, shared, f"{part}.embed_tokens.weight", stored),)
-        for part in ("encoder", "decoder")
+        f"shared → {stack}": (_state(model, shared, f"{stack}.embed_tokens.weight", stored),)
+        for stack in ("encoder", "decoder")
+        if any(weight.stack == stack for weight in model.layout.weights)
     }
     rows["shared → head"] = (_head_state(model),)
     return table("embedding sharing", ("fact of file and config",), rows)

@@ -18,6 +18,12 @@ def is_table(weight: Weight) -> bool:
     return weight.role in _TABLES
 
 
+def kind_of(weight: Weight) -> str:
+    """self_attn, cross_attn, mlp, or the role itself."""
+    kind = weight.role.rpartition("_")[0]
+    return kind if kind in {"self_attn", "cross_attn", "mlp"} else weight.role
+
+
 def shape(row: MatrixRow) -> tuple[int, int]:
     """Rows and columns of a matrix."""
     rows, columns = row.weight.shape

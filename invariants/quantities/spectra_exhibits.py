@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fixtures.architecture.roles import Weight
 from fixtures.survey_rows import MatrixRow
 from geometry import controls
 from geometry.spectrum import log_ranks
 from invariants.drawn import rounded, table
-from invariants.quantities.layer_lines import by_role, is_table, shape
+from invariants.quantities.layer_lines import by_role, is_table, kind_of, shape
 from reports.exhibits import Figure, Table
 
 
@@ -51,7 +50,7 @@ def spectra_by_kind(rows: Iterable[MatrixRow]) -> tuple[Figure, ...]:
     kinds: dict[str, list[MatrixRow]] = {}
     for row in rows:
         if not is_table(row.weight):
-            kinds.setdefault(_kind(row.weight), []).append(row)
+            kinds.setdefault(kind_of(row.weight), []).append(row)
     return tuple(_spectra(kind, members) for kind, members in kinds.items())
 
 
@@ -86,9 +85,3 @@ def _random(row: MatrixRow) -> Tensor:
     """σ of random matrices of a row's shape and rms 1, at the ranks that summaries keep."""
     drawn = controls.gaussian_spectra(*shape(row))
     return torch.tensor([summary.thinned for summary in drawn], dtype=torch.float64).mean(0)
-
-
-def _kind(weight: Weight) -> str:
-    """self_attn, cross_attn, mlp, or the role itself."""
-    kind = weight.role.rpartition("_")[0]
-    return kind if kind in {"self_attn", "cross_attn", "mlp"} else weight.role
