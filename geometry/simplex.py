@@ -7,7 +7,7 @@ float64, then the determinant of their Gram matrix, so that points far from the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -103,11 +103,15 @@ def regular_simplex_volume(k: int, edge: float = 1.0) -> float:
 
 @dataclass(frozen=True, slots=True)
 class VolumeStatistics:
-    """CV and mean of pentachoron volumes, and how many simplices had V² ≤ 0 and were dropped."""
+    """CV and mean of pentachoron volumes, and how many simplices had V² ≤ 0 and were dropped.
+
+    `volumes` are those that were kept, in the order of drawing, [valid] float64 on the CPU.
+    """
 
     cv: Estimate
     mean: Estimate
     dropped: int
+    volumes: Tensor = field(repr=False, compare=False)
 
 
 def volume_statistics(
@@ -147,7 +151,7 @@ def volume_statistics(
         return of[edges_of](volumes)
 
     volumes, _ = estimate.refine(draw, judged, sampling)
-    return VolumeStatistics(of["cv"](volumes), of["mean"](volumes), dropped)
+    return VolumeStatistics(of["cv"](volumes), of["mean"](volumes), dropped, volumes)
 
 
 def _checked(vertices: Tensor) -> Tensor:
