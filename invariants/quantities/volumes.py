@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -12,10 +12,10 @@ from geometry import controls, embedding, estimate, simplex
 from geometry.distribution import distribution
 from geometry.embedding import Moments
 from geometry.estimate import Estimate, Sampling, exact
-from geometry.simplex import VolumeStatistics
+from geometry.simplex import PentachoronDraws, VolumeStatistics
 from invariants import drawn
 from invariants.finding import Finding, Named
-from invariants.quantities.table import moments, naming_the_table, shared, token_table
+from invariants.quantities.table import moments, naming_the_table, shared, stored_table, token_table
 from reports.exhibits import Cell, Figure, Table
 
 _FEWEST = 1_000  # the source's own sample, however few draws are asked for
@@ -28,7 +28,8 @@ def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
     table = token_table(model)
     modest = _modest(sampling)
     with naming_the_table(model):
-        volumes = simplex.volume_statistics(table.rows, sampling.at_least(_FEWEST))
+        ample = sampling.at_least(_FEWEST)
+        volumes = simplex.statistics_of(_pentachora(model, ample), ample)
     design = "CV over random pentachora of rows"
     control = Named(
         "i.i.d. Gaussian",
@@ -39,9 +40,11 @@ def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
         return Finding(volumes.cv, design, (control,))
     with naming_the_table(model):
         directions = simplex.volume_statistics(table.rows, modest, unit=True)
-        random = _RandomPentachora(
-            _isotropic(model, modest), _per_dimension(model, modest), _norm_matched(model, modest)
-        )
+        random = {
+            "i.i.d. Gaussian": _isotropic(model, modest),
+            "Gaussian, stds by dimension": _per_dimension(model, modest),
+            "norm-matched": _norm_matched(model, modest),
+        }
     dropped = f"{volumes.dropped} simplices with V² ≤ 0 dropped"
     return Finding(
         estimate=volumes.cv,
@@ -51,11 +54,11 @@ def pentachoron_cv(model: Model, sampling: Sampling) -> Finding:
             Named("directions alone", directions.cv, "all rows scaled to unit norm"),
             Named(
                 "norms alone",
-                estimate.coefficient_of_variation(random.norm_matched),
+                estimate.coefficient_of_variation(random["norm-matched"]),
                 "every row's own norm in a random direction",
             ),
             Named("mean volume", volumes.mean, "in units of the table's fourth power"),
-            *table.in_use(lambda used: simplex.volume_statistics(used, modest).cv),
+            *table.in_use(lambda used: _in_use(model, used, modest).cv),
             *table.extent,
         ),
         figures=(_against_controls(volumes, random),),
@@ -74,7 +77,8 @@ def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
         )
         edges = tuple(edge * own.value for edge in sampling.edges)
         scaled = dataclasses.replace(sampling, edges=edges).at_least(_FEWEST)
-        mean = simplex.volume_statistics(table.rows, scaled, edges_of="mean").mean
+        draws = _pentachora(model, scaled)
+        mean = simplex.statistics_of(draws, scaled, edges_of="mean").mean
     judged = estimate.ratio(mean, own)
     design = "mean over random pentachora, over Gaussian points of each dimension's own std"
     control = Named("Gaussian points", exact(1.0), "a random table, by definition")
@@ -82,9 +86,9 @@ def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
         return Finding(judged, design, (control,))
 
     def ratio_in_use(used: Tensor) -> Estimate:
-        volumes = simplex.volume_statistics(used, modest).mean
+        volumes = _in_use(model, used, modest).mean
         stds = embedding.moments(used).stds
-        matched = _drawper_dimension(stds, modest)
+        matched = _by_dimension(stds, modest)
         return estimate.ratio(volumes, controls.per_dimension_gaussian_mean(stds, matched))
 
     means = {
@@ -116,14 +120,16 @@ def volume_ratio_to_gaussian(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _RandomPentachora:
-    """Volumes of the controls, each [draws]: of the table's overall std, of its dimensions' own
-    stds, of its rows' norms."""
+def _pentachora(model: Model, sampling: Sampling) -> PentachoronDraws:
+    """Of the table's rows, drawn once for both quantities."""
+    key = f"pentachora {sampling.seed} {sampling.samples}"
+    return shared(model, key, lambda: PentachoronDraws(stored_table(model), sampling))
 
-    isotropic: Tensor
-    per_dimension: Tensor
-    norm_matched: Tensor
+
+def _in_use(model: Model, used: Tensor, sampling: Sampling) -> VolumeStatistics:
+    """Of the rows of tokens in use, for both quantities."""
+    key = f"volumes of tokens in use {sampling}"
+    return shared(model, key, lambda: simplex.volume_statistics(used, sampling))
 
 
 def _isotropic(model: Model, sampling: Sampling) -> Tensor:
@@ -143,11 +149,11 @@ def _per_dimension(model: Model, sampling: Sampling) -> Tensor:
     return shared(
         model,
         f"per-dimension volumes {sampling}",
-        lambda: _drawper_dimension(moments(model).stds, sampling),
+        lambda: _by_dimension(moments(model).stds, sampling),
     )
 
 
-def _drawper_dimension(stds: Tensor, sampling: Sampling) -> Tensor:
+def _by_dimension(stds: Tensor, sampling: Sampling) -> Tensor:
     generator = sampling.generator("per-dimension Gaussian")
     count = max(1_000, min(sampling.samples // 5, _CONTROL_NUMBERS // (5 * len(stds))))
     return controls.per_dimension_gaussian_volumes(stds, count, generator)
@@ -157,34 +163,27 @@ def _isotropic_mean(of: Moments) -> Estimate:
     return exact(controls.gaussian_pentachoron_mean(len(of.stds), of.overall_std))
 
 
-def _against_controls(volumes: VolumeStatistics, random: _RandomPentachora) -> Figure:
-    series = {
-        "rows of the table": volumes.volumes,
-        "i.i.d. Gaussian": random.isotropic,
-        "Gaussian, stds by dimension": random.per_dimension,
-        "norm-matched": random.norm_matched,
-    }
+def _against_controls(volumes: VolumeStatistics, random: Mapping[str, Tensor]) -> Figure:
+    series = {"rows of the table": volumes.volumes, **random}
     unit = volumes.mean.value
-    logs = {name: (one / unit).log10() for name, one in series.items() if len(one)}
     return drawn.histogram(
-        "pentachoron volumes", logs, x_label="log₁₀ of volume / mean volume of the table's rows"
+        "pentachoron volumes",
+        {name: (one / unit).log10() for name, one in series.items() if len(one)},
+        x_label="log₁₀ of volume / mean volume of the table's rows",
     )
 
 
 def _by_kind(
-    volumes: VolumeStatistics, directions: VolumeStatistics, random: _RandomPentachora
+    volumes: VolumeStatistics, directions: VolumeStatistics, random: Mapping[str, Tensor]
 ) -> Table:
-    rows: dict[str, tuple[Cell, ...]] = {
-        "rows of the table": _described(volumes.volumes, volumes.dropped),
-        "directions alone": _described(directions.volumes, directions.dropped),
-        "norms alone": _described(random.norm_matched, None),
-        "i.i.d. Gaussian": _described(random.isotropic, None),
-        "Gaussian, stds by dimension": _described(random.per_dimension, None),
-    }
     return drawn.table(
         "random pentachora",
         ("valid", "dropped", "mean", "std", "CV", "min", "median", "max"),
-        rows,
+        {
+            "rows of the table": _described(volumes.volumes, volumes.dropped),
+            "directions alone": _described(directions.volumes, directions.dropped),
+            **{name: _described(one, None) for name, one in random.items()},
+        },
         "volumes, those with V² ≤ 0 dropped; directions alone: rows of unit norm",
     )
 
