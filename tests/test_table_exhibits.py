@@ -92,7 +92,11 @@ def test_norms_and_distances_are_those_of_the_rows(tmp_path: Path) -> None:
     finding = measured("embedding_norm", model_of(words(tmp_path, *tokens), table))
     norms = torch.linalg.vector_norm(table.double(), dim=1).numpy()
     distances = torch.pdist(table.double()).numpy()
-    for row, values in (("norm", norms), ("distance", distances), ("distance / √d", distances / 4)):
+    for row, values in (
+        ("norm", norms),
+        ("distance", distances),
+        ("distance over √d", distances / 4),
+    ):
         for name, expected in (
             ("mean", values.mean()),
             ("std", values.std()),

@@ -73,7 +73,7 @@ def _norms_and_distances(
         for factor in (1.0, math.sqrt(2), math.sqrt(2 / width))
     )
     scaled = Distribution(distances.ordered / math.sqrt(width))
-    measured = {"norm": norms, "distance": distances, "distance / √d": scaled}
+    measured = {"norm": norms, "distance": distances, "distance over √d": scaled}
     rows = {name: statistics(one) for name, one in measured.items()}
     nulls = {f"{name}, {_RANDOM}": null_statistics(r) for name, r in zip(rows, random, strict=True)}
     return drawn.table(
