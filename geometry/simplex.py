@@ -186,7 +186,8 @@ def statistics_of(
 
 def _reciprocal_norms(table: Tensor) -> Tensor:
     norms = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
-    return norms.clamp_min(torch.finfo(torch.float64).tiny).reciprocal()
+    reciprocal: Tensor = norms.clamp_min(torch.finfo(torch.float64).tiny).reciprocal()
+    return reciprocal
 
 
 def _checked(vertices: Tensor) -> Tensor:
