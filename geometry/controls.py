@@ -51,6 +51,14 @@ def gaussian_rows(n: int, rows: int, d: int, generator: torch.Generator) -> Tens
     return lower
 
 
+def gaussian_volumes(d: int, std: float, n: int, generator: torch.Generator) -> Tensor:
+    """Volumes of n pentachora of i.i.d. Gaussian points of one std in ℝᵈ, d ≥ 5: [n] float64.
+
+    Source: SPEC G2, control (a).
+    """
+    return _volumes(squared_volume(gaussian_rows(n, PENTACHORON + 1, d, generator) * std))
+
+
 def norm_matched_volumes(norms: Tensor, d: int, n: int, generator: torch.Generator) -> Tensor:
     """Volumes of n pentachora whose vertices have the norms of random rows, in random directions.
 
@@ -87,14 +95,13 @@ def per_dimension_gaussian_volumes(stds: Tensor, n: int, generator: torch.Genera
     return _volumes(torch.cat(blocks))
 
 
-def per_dimension_gaussian_mean(stds: Tensor, n: int, generator: torch.Generator) -> Estimate:
-    """Mean pentachoron volume of Gaussian points with stds [d], from n draws.
+def per_dimension_gaussian_mean(stds: Tensor, volumes: Tensor) -> Estimate:
+    """Mean pentachoron volume of Gaussian points with stds [d], from draws of such volumes [n].
 
     E V² is known, 5/4! · e₄(stds²) with e₄ the elementary symmetric polynomial, and V² varies with
     V: as a control variate it leaves a small part of the draws' noise. Raises ValueError where
     fewer than two draws have a volume. Source: SPEC G2.
     """
-    volumes = per_dimension_gaussian_volumes(stds, n, generator)
     if len(volumes) < 2:
         raise ValueError("Gaussian points of these stds span no volume")
     squares = volumes.square()
@@ -116,6 +123,16 @@ def gaussian_participation_ratio(n: int, d: int) -> Estimate:
 def gaussian_mean_cosine(n: int, d: int) -> Estimate:
     """Mean cosine over all pairs of n Gaussian points: (χ²_d/d − 1)/(n − 1). Source: SPEC G4."""
     return normal(0.0, math.sqrt(2 / d) / (n - 1), method="closed form")
+
+
+def gaussian_covariance_eigenvalues(n: int, d: int, std: float) -> Tensor:
+    """Eigenvalues of the covariance of n Gaussian points of one std in ℝᵈ, descending [d].
+
+    One draw, always the same: a spectrum fluctuates by about one part in n + d. Source: SPEC G3.
+    """
+    values = gaussian_singular_values(n - 1, d, np.random.default_rng((n, d)))
+    eigenvalues = values.square() * (std**2 / (n - 1))
+    return torch.nn.functional.pad(eigenvalues, (0, d - len(eigenvalues)))
 
 
 def gaussian_share_below(threshold: float, std: float, count: int) -> Estimate:

@@ -5,7 +5,6 @@ Row blocks, reductions in float64.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -38,17 +37,67 @@ def column_means(table: Tensor) -> Tensor:
     return total / len(table)
 
 
-def column_moments(table: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population std of every dimension, each [d] float64 on the CPU."""
-    mean = column_means(table)
-    squares = torch.stack([(block - mean).square().sum(0) for block in row_blocks(table)]).sum(0)
-    return mean.cpu(), (squares / len(table)).sqrt().cpu()
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Norms of a table's rows [rows]; mean and population std of its dimensions, each [d].
+
+    All float64 on the CPU.
+    """
+
+    norms: Tensor
+    means: Tensor
+    stds: Tensor
+
+    @property
+    def overall_std(self) -> float:
+        """Population std of all entries."""
+        within, between = self.stds.square().mean(), self.means.var(correction=0)
+        return (within + between).sqrt().item()
 
 
-def distance(a: Tensor, b: Tensor) -> float:
-    """Frobenius norm of a − b, accumulated in float64 over row blocks."""
-    blocks = zip(row_blocks(a), row_blocks(b), strict=True)
-    return math.sqrt(sum((x - y).square().sum().item() for x, y in blocks))
+def moments(table: Tensor) -> Moments:
+    """Norms of rows and moments of dimensions, from one pass over a table. Source: SPEC G5.
+
+    Dimensions are laid off from the mean of the first rows, so that a mean far from zero costs the
+    std no digits.
+    """
+    origin = next(row_blocks(table)).mean(0)
+    total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
+    norms = []
+    for block in row_blocks(table):
+        norms.append(torch.linalg.vector_norm(block, dim=1))
+        centred = block - origin
+        total += centred.sum(0)
+        squares += centred.square_().sum(0)
+    offset = total / len(table)
+    variance = (squares / len(table) - offset.square()).clamp_min(0)
+    return Moments(torch.cat(norms).cpu(), (origin + offset).cpu(), variance.sqrt().cpu())
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two tables row by row: cosines [rows] float64 on the CPU, and Frobenius norms."""
+
+    cosines: Tensor
+    first: float
+    second: float
+    difference: float
+
+
+def comparison(a: Tensor, b: Tensor) -> Comparison:
+    """Cosine of every row of a [n, d] with the same row of b, and norms of a, b and a − b.
+
+    One pass over both; a zero row's cosine is 0. Raises ValueError if the shapes differ.
+    Source: SPEC G11.
+    """
+    _check_pairs(a, b)
+    cosines, sums = [], torch.zeros(3, dtype=torch.float64, device=a.device)
+    for x, y in zip(row_blocks(a), row_blocks(b), strict=True):
+        first, second = (torch.linalg.vector_norm(rows, dim=1) for rows in (x, y))
+        scale = (first * second).clamp_min(1e-300)
+        cosines.append((x * y).sum(1) / scale)
+        sums += torch.stack([first.square().sum(), second.square().sum(), (x - y).square().sum()])
+    return Comparison(torch.cat(cosines).cpu(), *sums.sqrt().tolist())
 
 
 def covariance(table: Tensor) -> Tensor:
@@ -116,48 +165,9 @@ def row_cosines(a: Tensor, b: Tensor) -> Tensor:
 
     A zero row gives 0. Raises ValueError if the shapes differ.
     """
-    if a.shape != b.shape:
-        raise ValueError(f"rows of {list(a.shape)} and {list(b.shape)} do not pair up")
+    _check_pairs(a, b)
     blocks = zip(row_blocks(a), row_blocks(b), strict=True)
     return torch.cat([(unit_rows(x) * unit_rows(y)).sum(1) for x, y in blocks])
-
-
-@dataclass(frozen=True, slots=True)
-class NormSummary:
-    """Row norms (with the rows of the extremes) and the spread of the dimensions' moments."""
-
-    mean: float
-    std: float
-    lowest: float
-    lowest_row: int
-    highest: float
-    highest_row: int
-    percentiles: Mapping[float, float]
-    zero_rows: int
-    mean_of_means: float
-    std_of_means: float
-    mean_of_stds: float
-    std_of_stds: float
-
-
-def norm_summary(table: Tensor) -> NormSummary:
-    """Row norms and per-dimension moments of a table. Source: SPEC G5."""
-    norms = row_norms(table)
-    means, stds = column_moments(table)
-    return NormSummary(
-        mean=norms.mean().item(),
-        std=norms.std(correction=0).item(),
-        lowest=norms.min().item(),
-        lowest_row=int(norms.argmin()),
-        highest=norms.max().item(),
-        highest_row=int(norms.argmax()),
-        percentiles=percentiles(norms),
-        zero_rows=int((norms < 1e-6).sum()),
-        mean_of_means=means.mean().item(),
-        std_of_means=means.std(correction=0).item(),
-        mean_of_stds=stds.mean().item(),
-        std_of_stds=stds.std(correction=0).item(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +216,35 @@ def category_summary(
 ) -> CategorySummary:
     """Coherence of named groups of rows; those of fewer than three are left out. SPEC G8."""
     groups = {name: rows for name, rows in categories.items() if len(rows) >= 3}
-    intra: dict[str, float] = {}
-    centroids = []
-    for name, rows in groups.items():
-        members = table[torch.tensor(rows, device=table.device)]
-        i, j = torch.triu_indices(len(rows), len(rows), 1)
-        intra[name] = cosine_matrix(members)[i, j].mean().item()
-        centroids.append(members.double().mean(0).cpu())
+    members = [table[torch.tensor(rows, device=table.device)] for rows in groups.values()]
+    means = (cosines_within(rows).mean().item() for rows in members)
+    intra = dict(zip(groups, means, strict=True))
+    centroids = [rows.double().mean(0).cpu() for rows in members]
     return CategorySummary(
         members={name: len(rows) for name, rows in groups.items()},
         intra=intra,
         lift={name: value - global_mean for name, value in intra.items()},
         centroids=cosine_matrix(torch.stack(centroids)) if centroids else torch.empty(0, 0),
     )
+
+
+def cosines_within(rows: Tensor) -> Tensor:
+    """Cosines of all pairs of rows [n, d], as [n (n − 1)/2] float64 on the CPU."""
+    i, j = torch.triu_indices(len(rows), len(rows), 1)
+    return cosine_matrix(rows)[i, j]
+
+
+def random_group_cosines(
+    table: Tensor, size: int, draws: int, generator: torch.Generator
+) -> Tensor:
+    """Mean cosine inside each of `draws` groups of `size` rows at random, [draws] float64.
+
+    Drawn with repetition, from the pairs' sum |Σuᵢ|² − Σ|uᵢ|². The null of a category. Source: G8.
+    """
+    chosen = torch.randint(len(table), (draws, size), generator=generator).to(table.device)
+    unit = unit_rows(table[chosen].flatten(0, 1)).view(draws, size, -1)
+    pairs = unit.sum(1).square().sum(1) - unit.square().sum((1, 2))
+    return (pairs / (size * (size - 1))).cpu()
 
 
 def cosine_matrix(rows: Tensor) -> Tensor:
@@ -231,3 +257,8 @@ def percentiles(values: Tensor) -> dict[float, float]:
     """The percentiles of SPEC G4 of values [n], by linear interpolation."""
     found = np.quantile(values.cpu().numpy(), PERCENTILES)
     return dict(zip(PERCENTILES, found.tolist(), strict=True))
+
+
+def _check_pairs(a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"rows of {list(a.shape)} and {list(b.shape)} do not pair up")

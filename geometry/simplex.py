@@ -7,7 +7,7 @@ float64, then the determinant of their Gram matrix, so that points far from the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -103,11 +103,47 @@ def regular_simplex_volume(k: int, edge: float = 1.0) -> float:
 
 @dataclass(frozen=True, slots=True)
 class VolumeStatistics:
-    """CV and mean of pentachoron volumes, and how many simplices had V² ≤ 0 and were dropped."""
+    """CV and mean of pentachoron volumes, and how many simplices had V² ≤ 0 and were dropped.
+
+    `volumes` are those that were kept, in the order of drawing, [valid] float64 on the CPU.
+    """
 
     cv: Estimate
     mean: Estimate
     dropped: int
+    volumes: Tensor = field(repr=False, compare=False)
+
+
+class PentachoronDraws:
+    """Volumes of random pentachora of a table's rows, drawn when first asked for and kept.
+
+    table: [rows, d], d ≥ 4; `unit` scales every row to length one first. Statistics of one table
+    with one seed and one number of samples share them.
+    """
+
+    def __init__(self, table: Tensor, sampling: Sampling, *, unit: bool = False) -> None:
+        self._table, self._scales = table, _reciprocal_norms(table) if unit else None
+        self._generator = sampling.generator("pentachora")
+        self._kept: list[Tensor] = []
+
+    def volumes(self, number: int, n: int) -> Tensor:
+        """Those of the draw of that number, of n sets of rows; fewer where V² ≤ 0 was dropped.
+
+        [valid] float64 on the CPU. Raises ValueError for fewer than five rows or d < 4.
+        """
+        if number == len(self._kept):
+            self._kept.append(self._drawn(n))
+        return self._kept[number]
+
+    def _drawn(self, n: int) -> Tensor:
+        rows, generator = len(self._table), self._generator
+        sizes = [min(_SETS_AT_ONCE, n - start) for start in range(0, n, _SETS_AT_ONCE)]
+        sets = (draw_index_sets(rows, size, PENTACHORON + 1, generator) for size in sizes)
+        squared = torch.cat(
+            [squared_volumes_of_rows(self._table, part, self._scales).cpu() for part in sets]
+        )
+        volumes: Tensor = squared[squared > 0].sqrt()
+        return volumes
 
 
 def volume_statistics(
@@ -123,23 +159,20 @@ def volume_statistics(
     `edges_of` says which of the two has to clear the sampling's edges.
     Raises ValueError for fewer than five rows or d < 4, and if every simplex is degenerate.
     """
-    scales = None
-    if unit:
-        norms = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
-        scales = norms.clamp_min(torch.finfo(torch.float64).tiny).reciprocal()
-    generator = sampling.generator("pentachora")
-    dropped = 0
+    draws = PentachoronDraws(table, sampling, unit=unit)
+    return statistics_of(draws, sampling, edges_of=edges_of)
+
+
+def statistics_of(
+    draws: PentachoronDraws, sampling: Sampling, *, edges_of: Literal["cv", "mean"] = "cv"
+) -> VolumeStatistics:
+    """`volume_statistics` of draws that others may read too, all with as many samples."""
+    of = {"cv": estimate.coefficient_of_variation, "mean": estimate.mean}
+    asked: list[int] = []
 
     def draw(n: int) -> Tensor:
-        nonlocal dropped
-        sizes = [min(_SETS_AT_ONCE, n - start) for start in range(0, n, _SETS_AT_ONCE)]
-        sets = (draw_index_sets(len(table), size, PENTACHORON + 1, generator) for size in sizes)
-        squared = torch.cat([squared_volumes_of_rows(table, part, scales).cpu() for part in sets])
-        volumes = squared[squared > 0].sqrt()
-        dropped += n - len(volumes)
-        return volumes
-
-    of = {"cv": estimate.coefficient_of_variation, "mean": estimate.mean}
+        asked.append(n)
+        return draws.volumes(len(asked) - 1, n)
 
     def judged(volumes: Tensor) -> Estimate:
         if len(volumes) < 2:
@@ -147,7 +180,14 @@ def volume_statistics(
         return of[edges_of](volumes)
 
     volumes, _ = estimate.refine(draw, judged, sampling)
-    return VolumeStatistics(of["cv"](volumes), of["mean"](volumes), dropped)
+    cv, mean = of["cv"](volumes), of["mean"](volumes)
+    return VolumeStatistics(cv, mean, sum(asked) - len(volumes), volumes)
+
+
+def _reciprocal_norms(table: Tensor) -> Tensor:
+    norms = torch.linalg.vector_norm(table, dim=1, dtype=torch.float64)
+    reciprocal: Tensor = norms.clamp_min(torch.finfo(torch.float64).tiny).reciprocal()
+    return reciprocal
 
 
 def _checked(vertices: Tensor) -> Tensor:

@@ -29,12 +29,12 @@ def test_mean_pairwise_cosine(model: Model, sampling: Sampling, measure: Measure
 
 
 def test_digit_distance_correlation(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.embedding.digit_distance_correlation(model, sampling))
+    measure(quantities.words.digit_distance_correlation(model, sampling))
 
 
 def test_category_lift(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.embedding.category_lift(model, sampling))
+    measure(quantities.words.category_lift(model, sampling))
 
 
 def test_embedding_norm(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.embedding.embedding_norm(model, sampling))
+    measure(quantities.norms.embedding_norm(model, sampling))

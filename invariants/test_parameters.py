@@ -8,6 +8,7 @@ from invariants import quantities
 
 if TYPE_CHECKING:
     from fixtures.model import Model
+    from geometry.estimate import Sampling
     from invariants.conftest import Measure
 
 
@@ -19,5 +20,5 @@ def test_embedding_parameter_share(model: Model, measure: Measure) -> None:
     measure(quantities.parameters.embedding_parameter_share(model))
 
 
-def test_embedding_head_cosine(model: Model, measure: Measure) -> None:
-    measure(quantities.parameters.embedding_head_cosine(model))
+def test_embedding_head_cosine(model: Model, sampling: Sampling, measure: Measure) -> None:
+    measure(quantities.head.embedding_head_cosine(model, sampling))

@@ -20,4 +20,4 @@ def test_encoder_decoder_cosine(model: Model, measure: Measure) -> None:
 
 
 def test_special_token_norm(model: Model, measure: Measure) -> None:
-    measure(quantities.terrain.special_token_norm(model))
+    measure(quantities.words.special_token_norm(model))

@@ -17,7 +17,16 @@ from invariants.claims import load_claims
 from invariants.verdicts import Settings
 
 pytestmark = pytest.mark.gpu
-WITHOUT_PASSES = ("attention", "embedding", "layers", "position", "weights")
+WITHOUT_PASSES = (
+    "attention",
+    "embedding",
+    "layers",
+    "norms",
+    "position",
+    "volumes",
+    "weights",
+    "words",
+)
 
 
 def claims() -> list[str]:

@@ -62,13 +62,34 @@ def test_the_mean_volume_of_gaussian_points_is_sharper_than_its_draws(spread: fl
     """Against the closed form where all stds agree, and against many draws."""
     stds = torch.linspace(1 - spread, 1 + spread, 48)
     generator = torch.Generator().manual_seed(0)
-    found = [controls.per_dimension_gaussian_mean(stds, 1_000, generator) for _ in range(100)]
+    draws = [controls.per_dimension_gaussian_volumes(stds, 1_000, generator) for _ in range(100)]
+    found = [controls.per_dimension_gaussian_mean(stds, volumes) for volumes in draws]
     many = controls.per_dimension_gaussian_volumes(stds, 400_000, generator)
     truth = many.mean().item() if spread else controls.gaussian_pentachoron_mean(48, 1.0)
     inside = sum(one.low - 1e-3 * truth <= truth <= one.high + 1e-3 * truth for one in found)
     assert inside >= 90
     plain = 1.96 * many.std().item() / 1_000**0.5
     assert max(one.half_width for one in found) < plain / 4
+
+
+def test_gaussian_volumes_have_the_closed_forms_mean_and_cv() -> None:
+    volumes = controls.gaussian_volumes(24, 0.5, 100_000, torch.Generator().manual_seed(0))
+    cv = controls.gaussian_pentachoron_cv(24).value
+    mean = controls.gaussian_pentachoron_mean(24, 0.5)
+    assert volumes.mean().item() == pytest.approx(mean, rel=4 * cv / 100_000**0.5)
+    assert (volumes.std() / volumes.mean()).item() == pytest.approx(cv, rel=0.02)
+
+
+@pytest.mark.parametrize(("n", "d"), [(400, 30), (20, 30), (3000, 8)])
+def test_eigenvalues_of_a_gaussian_covariance(n: int, d: int) -> None:
+    """Against numpy's covariances of drawn clouds; fewer rows than dimensions leave zeros."""
+    found = controls.gaussian_covariance_eigenvalues(n, d, 0.7)
+    generator = np.random.default_rng(1)
+    covariances = np.stack([np.cov(generator.normal(0, 0.7, (n, d)).T) for _ in range(60)])
+    expected = np.linalg.eigvalsh(covariances)[:, ::-1]
+    assert found.shape == (d,)
+    assert (np.abs(found.numpy() - expected.mean(0)) < 5 * expected.std(0) + 1e-12).all()
+    assert int((found > 1e-12).sum()) == min(n - 1, d)
 
 
 def test_volumes_of_no_extent_are_dropped_not_kept_as_zero() -> None:

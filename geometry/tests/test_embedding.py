@@ -17,9 +17,11 @@ def test_moments_of_dimensions(seed: int, n: int, d: int, shift: float) -> None:
         torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         + shift
     )
-    means, stds = embedding.column_moments(table)
-    torch.testing.assert_close(means, table.mean(0))
-    torch.testing.assert_close(stds, table.std(0, correction=0))
+    found = embedding.moments(table)
+    torch.testing.assert_close(found.norms, torch.linalg.vector_norm(table, dim=1))
+    torch.testing.assert_close(found.means, table.mean(0))
+    torch.testing.assert_close(found.stds, table.std(0, correction=0))
+    assert found.overall_std == pytest.approx(table.std(correction=0).item())
     torch.testing.assert_close(
         embedding.covariance(table), torch.cov(table.T), rtol=1e-8, atol=1e-10
     )
@@ -71,6 +73,46 @@ def test_participation_ratio_null(n: int, d: int) -> None:
     null = controls.gaussian_participation_ratio(n, d)
     assert found.mean().item() == pytest.approx(null.value, abs=null.half_width / 2)
     assert found.std().item() == pytest.approx(null.half_width / 1.96, rel=0.4)
+
+
+@given(st.integers(1, 40), st.floats(-1e6, 1e6))
+def test_moments_far_from_zero_keep_their_digits(rows_at_once: int, shift: float) -> None:
+    """In float64 a mean a million times the std leaves it nine digits; blocks change nothing."""
+    noise = torch.randn(100, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "_BLOCK_BYTES", 8 * 5 * rows_at_once)
+        table = noise + shift
+        before = table.clone()
+        found = embedding.moments(table)
+    assert torch.equal(table, before)
+    torch.testing.assert_close(found.stds, noise.std(0, correction=0), rtol=1e-8, atol=0)
+    torch.testing.assert_close(found.means, table.mean(0), rtol=1e-12, atol=1e-12)
+
+
+@given(seeds, st.integers(1, 40), st.integers(1, 9))
+def test_a_comparison_is_torchs_own(seed: int, n: int, d: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    a, b = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
+    a[0] = 0
+    found = embedding.comparison(a, b)
+    expected = torch.nn.functional.cosine_similarity(a, b, dim=1)
+    torch.testing.assert_close(found.cosines, expected)
+    assert found.first == pytest.approx(a.norm().item())
+    assert found.second == pytest.approx(b.norm().item())
+    assert found.difference == pytest.approx((a - b).norm().item())
+    assert embedding.comparison(a, a).difference == 0
+    with pytest.raises(ValueError, match="do not pair up"):
+        embedding.comparison(a, b.T.repeat(2, 2))
+
+
+def test_random_groups_are_the_mean_over_their_pairs() -> None:
+    """Against groups taken one by one with the same draws; zero rows have no cosine."""
+    table = torch.randn(30, 7, generator=torch.Generator().manual_seed(0))
+    table[3] = 0
+    found = embedding.random_group_cosines(table, 5, 40, torch.Generator().manual_seed(1))
+    chosen = torch.randint(30, (40, 5), generator=torch.Generator().manual_seed(1))
+    each = [embedding.cosines_within(table[rows]).mean().item() for rows in chosen]
+    assert found.tolist() == pytest.approx(each, abs=1e-12)
 
 
 def test_percentiles_equal_torch_quantile() -> None:

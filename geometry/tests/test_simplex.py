@@ -231,6 +231,24 @@ def test_the_mean_can_be_what_clears_an_edge() -> None:
     assert refined.mean.samples > 2_000
 
 
+@given(seeds, st.booleans())
+def test_statistics_that_share_draws_are_those_that_do_not(seed: int, is_cv_first: bool) -> None:
+    """Whichever refines further first, and whoever reads first."""
+    table = torch.randn(300, 8, generator=torch.Generator().manual_seed(seed))
+    plain = Sampling(seed, samples=200)
+    first = simplex.volume_statistics(table, plain)
+    to_cv = Sampling(seed, samples=200, limit=1600, edges=(first.cv.value,))
+    to_mean = Sampling(seed, samples=200, limit=800, edges=(first.mean.value,))
+    draws = simplex.PentachoronDraws(table, plain)
+    for of_cv in (is_cv_first, not is_cv_first):
+        sampling, edges_of = (to_cv, "cv") if of_cv else (to_mean, "mean")
+        shared = simplex.statistics_of(draws, sampling, edges_of=edges_of)  # type: ignore[arg-type]
+        alone = simplex.volume_statistics(table, sampling, edges_of=edges_of)  # type: ignore[arg-type]
+        assert shared == alone
+        assert torch.equal(shared.volumes, alone.volumes)
+        assert len(shared.volumes) + shared.dropped > 200
+
+
 def test_degenerate_and_duplicate_rows_are_dropped_and_counted() -> None:
     table = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
     table[1] = table[0]

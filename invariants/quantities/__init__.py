@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from invariants.quantities import (
         attention,
         embedding,
+        head,
         layers,
         modulation,
+        norms,
         parameters,
         position,
         projection,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         terrain,
         volumes,
         weights,
+        words,
     )
 
     Quantity = Callable[[Model, Sampling], Finding]
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
 __all__ = [
     "attention",
     "embedding",
+    "head",
     "layers",
     "modulation",
+    "norms",
     "parameters",
     "position",
     "projection",
@@ -41,6 +46,7 @@ __all__ = [
     "terrain",
     "volumes",
     "weights",
+    "words",
 ]
 
 

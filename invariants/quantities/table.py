@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,8 +13,13 @@ from torch import Tensor
 from fixtures.errors import CheckpointError
 from fixtures.model import Model
 from fixtures.vocabulary import Vocabulary
+from geometry import embedding, pairs
+from geometry.embedding import Moments
 from geometry.estimate import Estimate, exact
+from geometry.pairs import CosineMoments
 from invariants.finding import Named, NotApplicableError
+
+T = TypeVar("T")
 
 _FEWEST_ROWS = 5  # a pentachoron's
 
@@ -22,12 +28,13 @@ _FEWEST_ROWS = 5  # a pentachoron's
 class TokenTable:
     """A table [rows, d] as stored, and the part of it that tokens in use stand for.
 
-    `used` is that part [tokens, d]; None where it is the whole table, or not known. `notes` say
+    `kept` [rows] tells that part; None where it is the whole table, or not known. `notes` say
     how many rows are nobody's, or why that is not known.
     """
 
     rows: Tensor
-    used: Tensor | None = None
+    words: Vocabulary | None = None
+    kept: Tensor | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -36,12 +43,23 @@ class TokenTable:
         rows, width = self.rows.shape
         return Named("rows", exact(rows), "of the table"), Named("width", exact(width), "of a row")
 
-    def in_use(self, quantity: Callable[[Tensor], Estimate]) -> tuple[Named, ...]:
-        """The same quantity over the rows of tokens in use, where those are not all rows."""
-        if self.used is None:
+    def token(self, row: int) -> str:
+        """The token of a row, empty where there is none or it is not known."""
+        return "" if self.words is None else self.words.name(row)
+
+    def in_use(
+        self, quantity: Callable[[Tensor], Estimate], of: Tensor | None = None
+    ) -> tuple[Named, ...]:
+        """The same quantity over the rows of tokens in use, where those are not all rows.
+
+        `of` [rows, …] is what is known of each row where that is not the row itself.
+        """
+        if self.kept is None:
             return ()
+        whole = self.rows if of is None else of
+        used = whole[self.kept.to(whole.device)]
         meaning = "rows without a token, and of tokens marked unused, left out"
-        return (Named(f"over {len(self.used)} tokens' rows", quantity(self.used), meaning),)
+        return (Named(f"over {len(used)} tokens' rows", quantity(used), meaning),)
 
 
 def token_table(model: Model) -> TokenTable:
@@ -58,6 +76,26 @@ def token_table(model: Model) -> TokenTable:
     except CheckpointError as error:
         return TokenTable(rows, notes=(f"rows without a token are not known: {error}",))
     return TokenTable(rows) if words is None else _told_apart(rows, words)
+
+
+def shared(model: Model, key: str, make: Callable[[], T]) -> T:
+    """What several quantities of a model ask for, made when the first of them does."""
+    if key not in model.memory:
+        model.memory[key] = make()
+    found: T = model.memory[key]
+    return found
+
+
+def moments(model: Model) -> Moments:
+    """Norms of the table's rows and moments of its dimensions, from one pass for all quantities."""
+    return shared(model, "moments of the table", lambda: embedding.moments(stored_table(model)))
+
+
+def cosine_moments(model: Model) -> CosineMoments:
+    """Mean and std of the cosine over all pairs of rows, from one pass for all quantities."""
+    return shared(
+        model, "cosine moments of the table", lambda: pairs.cosine_moments(stored_table(model))
+    )
 
 
 def stored_table(model: Model) -> Tensor:
@@ -117,6 +155,5 @@ def _told_apart(rows: Tensor, words: Vocabulary) -> TokenTable:
         if count
     )
     kept = named & ~unused
-    tokens = int(kept.sum())
-    used = rows[kept.to(rows.device)] if _FEWEST_ROWS <= tokens < len(rows) else None
-    return TokenTable(rows, used, notes)
+    is_part = _FEWEST_ROWS <= int(kept.sum()) < len(rows)
+    return TokenTable(rows, words, kept if is_part else None, notes)

@@ -1,10 +1,11 @@
-"""Quantities of forward passes and of the model as a whole (SPEC G9 – G11)."""
+"""Quantities of forward passes (SPEC G9)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from fixtures.corpora import SENTENCES, TRANSLATIONS
 from fixtures.loaded import LoadedModel
@@ -18,38 +19,58 @@ from geometry.hidden_states import (
     mean_by_position,
     position_cosines,
 )
+from invariants import drawn
 from invariants.finding import Finding, Named, NotApplicableError
-from reports.exhibits import Figure
+from reports.exhibits import Figure, Table
 
 
 def layer_evolution(model: Model) -> Finding:
     """Mean cosine between positions after the last layer, over the project's ten sentences."""
     loaded, texts = _for_passes(model, SENTENCES)
     states = [loaded.states(ids) for ids in texts]
+    width = states[0][-1].shape[1]
+    design = f"{len(texts)} sentences"
+    pairs = sum(len(ids) * (len(ids) - 1) // 2 for ids in texts)
+    control = _random_directions(width, pairs)
+    if model.is_twin:
+        last = [layer_summary(text[-1]).cosine_mean for text in states]
+        return Finding(mean(torch.tensor(last)), design, (control,))
     by_text = [[layer_summary(layer) for layer in text] for text in states]
     layers = [averaged(summaries) for summaries in zip(*by_text, strict=True)]
-    pairs = sum(len(ids) * (len(ids) - 1) // 2 for ids in texts)
-    last = torch.tensor([summaries[-1].cosine_mean for summaries in by_text])
     names = ["embedding output", *(f"layer {i}" for i in range(1, len(layers)))]
     return Finding(
-        estimate=mean(last),
-        design=f"{len(texts)} sentences",
-        controls=(_random_directions(states[0][-1].shape[1], pairs),),
-        related=tuple(
-            named
-            for name, layer in zip(names, layers, strict=True)
-            for named in (
-                Named(f"{name}: norm", exact(layer.norm_mean), "mean over tokens"),
-                Named(f"{name}: spread of norms", exact(layer.norm_std), "std over tokens"),
-                Named(f"{name}: spread of cosines", exact(layer.cosine_std), "std over pairs"),
-            )
+        estimate=mean(torch.tensor([summaries[-1].cosine_mean for summaries in by_text])),
+        design=design,
+        controls=(control,),
+        related=(
+            Named("positions", exact(sum(map(len, texts))), "of all sentences"),
+            Named("width", exact(width), "of a state"),
         ),
         parts={name: layer.cosine_mean for name, layer in zip(names, layers, strict=True)},
         figures=(
-            _by_layer("norm of a token, by layer", [(x.norm_mean, x.norm_std) for x in layers]),
+            _by_layer(
+                "norm of a token, by layer",
+                {"mean ± std": [(layer.norm_mean, layer.norm_std) for layer in layers]},
+                "norm of a state",
+            ),
             _by_layer(
                 "cosine between positions, by layer",
-                [(x.cosine_mean, x.cosine_std) for x in layers],
+                {
+                    "mean ± std": [(layer.cosine_mean, layer.cosine_std) for layer in layers],
+                    "random directions": [(0.0, width**-0.5)] * len(layers),
+                },
+                "cosine of two positions",
+            ),
+        ),
+        tables=(
+            drawn.table(
+                "states by layer",
+                ("norm, mean", "norm, std", "cosine, mean", "cosine, std"),
+                {
+                    name: (x.norm_mean, x.norm_std, x.cosine_mean, x.cosine_std)
+                    for name, x in zip(names, layers, strict=True)
+                },
+                "over the positions of a sentence and their pairs, averaged over sentences",
             ),
         ),
     )
@@ -74,71 +95,50 @@ def encoder_decoder_cosine(model: Model) -> Finding:
         for name, depth in (("embedding output", 0.0), ("half way", 0.5), ("last layer", 1.0))
     }
     last = torch.cat(by_depth["last layer"])
-    norms = {
-        name: mean(torch.cat([embedding.row_norms(both[stack][-1]) for both in states]))
-        for stack, name in enumerate(("encoder", "decoder"))
-    }
-    longest = max(map(len, by_depth["last layer"]))
+    judged, design = mean(last), f"{len(TRANSLATIONS)} sentences and their translations"
+    control = _random_directions(width, len(last))
+    if model.is_twin:
+        return Finding(judged, design, (control,))
     return Finding(
-        estimate=mean(last),
-        design=f"{len(TRANSLATIONS)} sentences and their translations",
-        controls=(_random_directions(width, len(last)),),
-        related=(
-            *(
-                Named(f"{stack} norm", value, "of a token after the last layer")
-                for stack, value in norms.items()
-            ),
-            Named("positions", exact(len(last)), "that both texts have"),
-        ),
+        estimate=judged,
+        design=design,
+        controls=(control,),
+        related=(Named("positions", exact(len(last)), "that both texts have"),),
         parts={name: torch.cat(cosines).mean().item() for name, cosines in by_depth.items()},
-        figures=(
-            Figure(
-                "cosine of encoder and decoder, by position",
-                "lines",
-                tuple(map(float, range(longest))),
-                {name: mean_by_position(cosines) for name, cosines in by_depth.items()},
-            ),
-        ),
+        figures=(_by_position(by_depth, width),),
+        tables=(_final_states(states),),
     )
 
 
-def special_token_norm(model: Model) -> Finding:
-    """Mean norm of the special tokens' rows over the mean norm of all rows."""
-    table = model.embedding
-    if table is None or model.vocabulary is None:
-        raise NotApplicableError("no token-embedding table, or no tokenizer beside it")
-    named = model.vocabulary.special()
-    special = {name: row for name, row in named.items() if row < len(table)}
-    rowless = [name for name in named if name not in special]
-    if len(special) < 2:
-        raise NotApplicableError("the vocabulary has no special tokens of a known name")
-    rows = table[torch.tensor(list(special.values()), device=table.device)]
-    norms = embedding.row_norms(rows)
-    summary = embedding.norm_summary(table)
-    spread = summary.std / summary.mean / len(special) ** 0.5
-    cosines = embedding.cosine_matrix(rows)
-    above = torch.ones_like(cosines, dtype=torch.bool).triu(1)
-    return Finding(
-        estimate=exact(norms.mean().item() / summary.mean),
-        design=", ".join(special),
-        controls=(
-            Named("random rows", normal(1.0, spread, method="closed form"), "as many, at random"),
-        ),
-        related=(
-            Named("mean cosine", exact(cosines[above].mean().item()), "between special tokens"),
-            Named("largest cosine", exact(cosines[above].max().item()), "the same"),
-            Named("smallest cosine", exact(cosines[above].min().item()), "the same"),
-        ),
-        parts=dict(zip(special, norms.tolist(), strict=True)),
-        figures=(
-            Figure(
-                "cosines of the special tokens",
-                "heatmap",
-                tuple(special),
-                {name: tuple(row) for name, row in zip(special, cosines.tolist(), strict=True)},
-            ),
-        ),
-        notes=(f"the embedding has no row for {', '.join(rowless)}",) if rowless else (),
+def _by_position(by_depth: Mapping[str, Sequence[Tensor]], width: int) -> Figure:
+    longest = max(map(len, by_depth["last layer"]))
+    return Figure(
+        "encoder–decoder cosine by position",
+        "lines",
+        tuple(map(float, range(longest))),
+        {
+            **{name: drawn.rounded(mean_by_position(rows)) for name, rows in by_depth.items()},
+            "random directions": (0.0,) * longest,
+        },
+        spread={"random directions": drawn.rounded([width**-0.5] * longest)},
+        x_label="position",
+        y_label="cosine of encoder and decoder states",
+    )
+
+
+def _final_states(states: Sequence[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]) -> Table:
+    """Shapes and norms of the states after the last layer of each stack."""
+    rows = {}
+    for stack, name in enumerate(("encoder", "decoder")):
+        last = [both[stack][-1] for both in states]
+        norms = torch.cat([embedding.row_norms(text) for text in last])
+        shape = len(states[0][stack]) - 1, len(last), len(norms), last[0].shape[1]
+        rows[name] = (*shape, norms.mean().item(), norms.std(correction=0).item())
+    return drawn.table(
+        "final states",
+        ("layers", "texts", "positions", "width", "norm, mean", "norm, std"),
+        rows,
+        "after the last layer; positions of all texts together",
     )
 
 
@@ -155,7 +155,7 @@ def _for_passes(model: Model, texts: Sequence[str]) -> tuple[LoadedModel, list[l
     return model.loaded, tokens
 
 
-def _at(states: tuple[torch.Tensor, ...], depth: float) -> torch.Tensor:
+def _at(states: tuple[Tensor, ...], depth: float) -> Tensor:
     return states[round(depth * (len(states) - 1))]
 
 
@@ -165,8 +165,18 @@ def _random_directions(width: int, count: int) -> Named:
     return Named("random directions", null, "states that point anywhere alike")
 
 
-def _by_layer(title: str, values: Sequence[tuple[float, float]]) -> Figure:
+def _by_layer(
+    title: str, series: Mapping[str, Sequence[tuple[float, float]]], y_label: str
+) -> Figure:
     """Means by layer, with the std about each."""
-    means, stds = zip(*values, strict=True)
-    places = tuple(map(float, range(len(values))))
-    return Figure(title, "lines", places, {"mean": means}, spread={"mean": stds})
+    columns = {name: list(zip(*values, strict=True)) for name, values in series.items()}
+    (count,) = {len(values) for values in series.values()}
+    return Figure(
+        title,
+        "lines",
+        tuple(map(float, range(count))),
+        {name: drawn.rounded(means) for name, (means, _) in columns.items()},
+        spread={name: drawn.rounded(stds) for name, (_, stds) in columns.items()},
+        x_label="layer (0: embedding output)",
+        y_label=y_label,
+    )
