@@ -157,7 +157,7 @@ def test_the_command_writes_the_claims_cell_as_results(
     assert (cell.model, cell.claim) == ("two", "cross_scale_relational_correlation")
     assert cell.value is not None
     assert cell.provenance.seconds > 0
-    titles = {exhibit.title for exhibit in (*cell.figures, *cell.tables)}
+    titles = {figure.title for figure in cell.figures} | {table.title for table in cell.tables}
     assert titles >= {
         *("alignment", "relational structure", "digit differences", "volumes, native and mapped"),
         *("alignment by token id", "residual spectrum", "held-out cosine", "digits", "pentachora"),

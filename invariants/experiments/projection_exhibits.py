@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from geometry import estimate
@@ -136,7 +138,7 @@ def _mapped(fit: Fit) -> tuple[float | None, ...]:
 
 
 def _residuals(fit: Fit, null: Fit) -> dict[str, tuple[float, ...]]:
-    rows = {
+    rows: dict[str, Callable[[Fit], float]] = {
         "Procrustes scale Σσ": lambda f: f.procrustes.singular_sum,
         "Σσ over the anchors' square": lambda f: f.procrustes.factor,
         "best common factor, held out": lambda f: f.scale,
