@@ -48,7 +48,6 @@ BANDS = (
 )
 CLOSE, FAR = 0.25, 0.10
 GROUPS = 20
-CHAIN_STEPS = 10
 _BLOCK = 1 << 16
 
 
@@ -166,17 +165,31 @@ def alignment(pairs: Pairs, cosines: Tensor, words: int) -> Alignment:
     return Alignment(pearsons, spearmans, gradient, banded(x, y))
 
 
-def lift(pairs: Pairs, encoder: Tensor, static: Tensor, words: int) -> Estimate:
-    """Pearson of the encoder's cosines less that of the static ones, on the same pairs."""
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """How much better one set of cosines follows similarity than another, by both correlations."""
+
+    pearson: Estimate
+    spearman: Estimate
+
+
+def lift(pairs: Pairs, encoder: Tensor, static: Tensor, words: int) -> Lift:
+    """Correlations of the encoder's cosines less those of the static ones, on the same pairs."""
     x = pairs.similarity.double()
-    total = torch.cat([_moments(x, encoder.double()), _moments(x, static.double())], 1)
-    (found,) = jackknife(
-        total,
+    plain = [_moments(x, y.double()) for y in (encoder, static)]
+    ranked = [_moments(ranks(x), ranks(y)) for y in (encoder, static)]
+    found = jackknife(
+        torch.cat([*plain, *ranked], 1),
         pairs,
         words,
-        lambda s: (_correlation(s[..., :6]) - _correlation(s[..., 6:]))[None],
+        lambda s: torch.stack(
+            [
+                _correlation(s[..., :6]) - _correlation(s[..., 6:12]),
+                _correlation(s[..., 12:18]) - _correlation(s[..., 18:]),
+            ]
+        ),
     )
-    return found
+    return Lift(*found)
 
 
 def correlation(pairs: Pairs, x: Tensor, y: Tensor, words: int) -> Estimate:
@@ -222,54 +235,6 @@ def jackknife(
         Estimate(value, value - Z95 * error, value + Z95 * error, len(pairs), method)
         for value, error in zip(values.tolist(), errors.tolist(), strict=True)
     ]
-
-
-def hypernym_chains(first_hypernym: Tensor, starts: Tensor, place: Tensor) -> Tensor:
-    """Chains of matched synsets upwards, [chains, 11] int64 of places, padded by −1.
-
-    From each start the first hypernym is followed ten times; `place` [synsets] gives a synset's
-    place among the matched, −1 where it is not. Column 0 is the start; chains of fewer than three
-    are left out. Source: SPEC R6.
-    """
-    current, chains = starts.clone(), torch.full((len(starts), CHAIN_STEPS + 1), -1)
-    chains[:, 0] = place[starts]
-    length = torch.ones(len(starts), dtype=torch.int64)
-    for _ in range(CHAIN_STEPS):
-        current = torch.where(current >= 0, first_hypernym[current], -1)
-        found = torch.where(current >= 0, place[current], -1)
-        at = torch.nonzero(found >= 0).flatten()
-        chains[at, length[at]] = found[at]
-        length[at] += 1
-    return chains[length >= 3]
-
-
-def chain_cosines(unit: Tensor, chains: Tensor) -> Tensor:
-    """Cosines of the chains' starts with their ancestors, [chains, 10]; NaN where there is none."""
-    cosines = torch.full(chains[:, 1:].shape, torch.nan, dtype=torch.float64)
-    chain, position = torch.nonzero(chains[:, 1:] >= 0, as_tuple=True)
-    ends = chains[chain, position + 1]
-    cosines[chain, position] = (unit[chains[chain, 0]] * unit[ends]).sum(1).double()
-    return cosines
-
-
-def chain_decay(unit: Tensor, chains: Tensor, position: int = 5) -> Estimate:
-    """Mean cosine at the first matched ancestor less that at a later one, by default the fifth.
-
-    unit: [words, d] rows at unit length; chains: [chains, 11] as `hypernym_chains` gives them.
-    Chains share ancestors: the interval leaves out groups of words with every chain's end that
-    touches them. NaN where no chain is so long. Source: SPEC R6.
-    """
-    near, far = (torch.nonzero(chains[:, p] >= 0).flatten() for p in (1, position))
-    starts = torch.cat([chains[near, 0], chains[far, 0]])
-    ends = torch.cat([chains[near, 1], chains[far, position]])
-    cosines = (unit[starts] * unit[ends]).sum(1).double()
-    is_near = (torch.arange(len(starts)) < len(near)).double()
-    rows = torch.stack([is_near, is_near * cosines, 1 - is_near, (1 - is_near) * cosines], 1)
-    pairs = Pairs(starts, ends, cosines)
-    (found,) = jackknife(
-        rows, pairs, len(unit), lambda s: (s[..., 1] / s[..., 0] - s[..., 3] / s[..., 2])[None]
-    )
-    return found
 
 
 def intra_cosines(unit: Tensor, members: Mapping[str, Sequence[int]]) -> dict[str, float]:

@@ -71,6 +71,16 @@ class PairedVolumes:
     second: Tensor
     dropped: int
 
+    @property
+    def correlation(self) -> float:
+        """Pearson of the two."""
+        return relations.pearson(self.first, self.second)
+
+    @property
+    def ratio(self) -> float:
+        """Mean of the second over that of the first."""
+        return (self.second.mean() / self.first.mean()).item()
+
 
 def paired_volumes(first: Tensor, second: Tensor, sets: Tensor) -> PairedVolumes:
     """Volumes of the simplices `sets` [n, k+1] of paired rows [rows, p] and [rows, q].

@@ -16,6 +16,8 @@ from fixtures.registry import read_registry, select_models
 from geometry.estimate import Sampling
 from invariants.__main__ import main
 from invariants.experiments.projection import PairError, common_tokens, compare
+from reports.__main__ import main as reports_main
+from reports.files import read_results
 
 WORDS = [*"0123456789", *(f"word{i}" for i in range(390))]
 
@@ -50,11 +52,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_tokens_are_matched_by_their_strings(pair: tuple[Path, Path]) -> None:
     large, small = Model("large", pair[0]), Model("small", pair[1])
     found = compare(large, small, Sampling())
-    assert set(found.tokens) == set(WORDS)
+    assert set(found.beside.tokens) == set(WORDS)
     assert found.projection.fit.cosine.mean.value > 0.98
     assert found.projection.null.cosine.mean.value < 0.7
     assert found.digits is not None
-    assert found.digits.structure > 0.9
+    assert found.digits.mapped.structure > 0.9
+    assert min(found.digits.mapped.alignment) > 0.9
+    assert found.digits.mapped.difference < found.digits.null.difference
     (best, cosine), *_ = found.named(found.projection.fit.best)
     assert best in WORDS
     assert cosine == found.projection.fit.best[0][1]
@@ -64,7 +68,7 @@ def test_the_wider_is_laid_over_the_narrower_in_any_order(pair: tuple[Path, Path
     models = Model("large", pair[0]), Model("small", pair[1])
     one, other = compare(*models, Sampling()), compare(*models[::-1], Sampling())
     assert (one.larger, one.smaller) == (other.larger, other.smaller) == ("large", "small")
-    assert one.projection.fit.relational == other.projection.fit.relational
+    assert one.projection.fit.relational.correlation == other.projection.fit.relational.correlation
 
 
 def test_only_common_tokens_with_a_row_take_part(tmp_path: Path) -> None:
@@ -100,8 +104,16 @@ def test_the_command_prints_every_number_with_its_null(
         "distance: mean",
         "relational correlation",
         "mean |Δcos|",
-        "digit structure",
+        "Procrustes scale",
+        "cosine: lowest",
+        "cosine: 10% percentile",
+        "tokens of cosine > 0 ",
+        "digits: cosine of 7",
+        "digits: structure correlation",
+        "digits: mean |Δcos|",
         "volume correlation",
+        "mean volume native",
+        "eigenvalue 1, uncentred",
         "dropped, V² ≤ 0",
         "residual: eigenvalue 5",
         "CKA",
@@ -132,3 +144,26 @@ def test_pairs_come_from_files_and_options(tmp_path: Path, pair: tuple[Path, Pat
     file.write_text(f'[small]\npath = "{pair[1]}"\nlarger = "gone"\n')
     with pytest.raises(RegistryError, match=r"\[small\]: larger = 'gone'"):
         read_registry(file)
+
+
+def test_the_command_writes_the_claims_cell_as_results(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = tmp_path / "r.json", tmp_path / "r.html"
+    command = ["compare", f"one={pair[0]}", f"two={pair[1]}", "--json", str(file)]
+    assert main(command) == 0
+    assert "relational correlation" in capsys.readouterr().out
+    (cell,) = read_results(file).measurements
+    assert (cell.model, cell.claim) == ("two", "cross_scale_relational_correlation")
+    assert cell.value is not None
+    assert cell.provenance.seconds > 0
+    titles = {figure.title for figure in cell.figures} | {table.title for table in cell.tables}
+    assert titles >= {
+        *("alignment", "relational structure", "digit differences", "volumes, native and mapped"),
+        *("alignment by token id", "residual spectrum", "held-out cosine", "digits", "pentachora"),
+        *("map and residual", "best and worst tokens", "share of tokens above a cosine"),
+    }
+    for figure in cell.figures:
+        assert figure.kind == "heatmap" or {"paired", "shuffled"} <= set(figure.series)
+    assert reports_main(["render", str(file), "-o", str(page)]) == 0
+    assert "alignment by token id" in page.read_text(encoding="utf-8")

@@ -85,7 +85,7 @@ def test_few_draws_give_numbers_or_say_why_not(name: str, samples: int) -> None:
             continue
         found = quantity(claim)(model, of_few_draws(samples))
         assert all(map(math.isfinite, numbers(found))), claim
-        if CLAIMS[claim].band is not None and CLAIMS[claim].random:
+        if CLAIMS[claim].band is not None and CLAIMS[claim].random and not is_twin:
             assert found.controls, claim
 
 
@@ -260,3 +260,33 @@ def test_a_count_of_words_has_no_random() -> None:
     assert cell.random is None
     assert cell.standing is None
     assert finding.estimate == Estimate(5661.0, 5661.0, 5661.0)
+
+
+def test_a_twin_is_measured_on_what_is_judged_as_any_model() -> None:
+    """The few quantities of a twin's seeds are those of a full measurement."""
+    few = of_few_draws(1000)
+    words = words_of(opened("t5_tiny").twins(1)[0], few)
+    alone, whole = (
+        over_seeds.over(words, 500, range(2), judged_alone=judged_alone)
+        for judged_alone in (True, False)
+    )
+    assert set(alone.values) == {"lift", "encoder decay", "encoder cv"}
+    for name, values in alone.values.items():
+        torch.testing.assert_close(values, whole.values[name], rtol=0, atol=1e-9, equal_nan=True)
+
+
+def test_tables_say_what_the_quantities_are_made_of() -> None:
+    model = opened("t5_tiny")
+    seen = over_seeds.stability(model, EVERY_WORD)
+    table, _ = quantity("stability_over_seeds")(model, EVERY_WORD).tables
+    lifts = seen.values["lift"].numpy()
+    expected = (lifts.mean(), lifts.std(), lifts.min(), lifts.max(), lifts.std() / lifts.mean())
+    assert table.rows["lift"][:5] == pytest.approx(expected, rel=1e-4)
+    assert table.rows["lift"][5] == pytest.approx(seen.lift_noise, rel=1e-4)
+    assert len(table.rows) == len(seen.values)
+    found = quantity("relational_alignment")(model, EVERY_WORD)
+    (bands,) = found.tables
+    pairs = next(one.estimate.value for one in found.related if one.name == "pairs")
+    assert sum(row[0] for row in bands.rows.values() if isinstance(row[0], float)) == pairs
+    for _, static, encoder, gap, *_ in bands.rows.values():
+        assert gap == pytest.approx(float(encoder or 0) - float(static or 0), abs=1e-5)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import time
+from pathlib import Path
 
 from fixtures import options as kinds
+from geometry import estimate
 from geometry.estimate import Sampling
+from invariants.claims import load_claims
 from invariants.commands.opening import opened
 from invariants.experiments import projection
 from invariants.experiments.projection import Comparison
+from invariants.experiments.projection_exhibits import digit_rows, spread_rows
+from invariants.quantities.projection import of_comparison
+from invariants.verdicts import Settings, judge
+from reports.files import write_results
+from reports.options import output_file
+from reports.results import Results
+
+CLAIM = "cross_scale_relational_correlation"
 
 
 def compare(arguments: list[str]) -> None:
@@ -19,20 +31,39 @@ def compare(arguments: list[str]) -> None:
     parser.add_argument("models", metavar="ID[=SOURCE]", nargs=2)
     parser.add_argument("--device", type=kinds.device, default="auto")
     parser.add_argument("--seed", type=kinds.at_least(0), default=0)
+    parser.add_argument(
+        "--json",
+        type=output_file,
+        metavar="FILE",
+        help="write it as results, with tables and figures: `python -m reports render` draws them",
+    )
     options = parser.parse_args(arguments)
+    start = time.perf_counter()
     first, second = (opened(option, options.device) for option in options.models)
     found = projection.compare(first, second, Sampling(seed=options.seed))
     print("\n".join(_comparison_lines(found)))
+    if options.json:
+        _write(found, options.json, options.seed, time.perf_counter() - start)
+
+
+def _write(found: Comparison, file: Path, seed: int, seconds: float) -> None:
+    """The claim's cell of the smaller model as a results file."""
+    settings = Settings(seed=seed, twins=0)
+    finding = of_comparison(found)
+    cell = judge(load_claims()[CLAIM], found.beside.smaller, finding, settings, seconds)
+    write_results(Results((cell,)), file)
 
 
 def _comparison_lines(found: Comparison) -> list[str]:
-    result = found.projection
+    result, beside = found.projection, found.beside
     sides = (result.fit, result.null)
-    (larger, smaller), (wide, narrow) = (found.larger, found.smaller), found.shapes
+    wide, narrow = (tuple(table.shape) for table in beside.tables)
+    larger, smaller = (len(vocabulary.tokens) for vocabulary in beside.vocabularies)
     lines = [
-        f"{larger} [{wide[0]} × {wide[1]}] laid over {smaller} [{narrow[0]} × {narrow[1]}]",
-        f"tokens in common {result.pairs} of {found.vocabularies[0]} and {found.vocabularies[1]};"
-        f" {result.anchors} anchors, {len(result.held_out)} held out",
+        f"{found.larger} [{wide[0]} × {wide[1]}] laid over"
+        f" {found.smaller} [{narrow[0]} × {narrow[1]}]",
+        f"tokens in common {beside.laid.pairs} of {larger} and {smaller};"
+        f" {beside.laid.anchors} anchors, {len(beside.laid.held_out)} held out",
         f"variance kept by {narrow[1]} principal components {result.kept:.4f}",
         f"{'':<34} {'paired':>9} {'shuffled':>9}",
     ]
@@ -40,36 +71,40 @@ def _comparison_lines(found: Comparison) -> list[str]:
     def add(name: str, *values: float) -> None:
         lines.append(f"{name:<34} " + " ".join(f"{value:9.4f}" for value in values))
 
+    add("Procrustes scale Σσ", *(side.procrustes.singular_sum for side in sides))
+    add("  Σσ over the anchors' square", *(side.procrustes.factor for side in sides))
     for name, spreads in (
         ("cosine", [side.cosine for side in sides]),
         ("distance", [side.distance for side in sides]),
     ):
-        add(f"{name}: mean", *(spread.mean.value for spread in spreads))
-        add(f"{name}: std", *(spread.std for spread in spreads))
-        for share in spreads[0].percentiles:
-            label = "median" if share == 0.5 else f"{share:.0%} percentile"
-            add(f"{name}: {label}", *(spread.percentiles[share] for spread in spreads))
+        for label, values in spread_rows(*spreads).items():
+            add(f"{name}: {label}", *values)
     for threshold in result.fit.above:
         add(f"tokens of cosine > {threshold:g}", *(side.above[threshold] for side in sides))
-    add("relational correlation", *(side.relational.value for side in sides))
-    add("  before projection", result.raw.value)
-    add("mean |Δcos|", *(side.relational_difference for side in sides))
+    add("relational correlation", *(side.relational.correlation.value for side in sides))
+    add("  before projection", result.raw.correlation.value)
+    add("mean |Δcos|", *(side.relational.difference for side in sides))
     if found.digits is not None:
-        add("digit structure correlation", found.digits.structure, found.digits.null)
-        add("  |i − j| and cosine, native", found.digits.native.correlation)
-        add("  |i − j| and cosine, mapped", found.digits.mapped.correlation)
-    add("pentachora: volume correlation", *(side.volumes for side in sides))
-    add("pentachora: mapped / native volume", *(side.volume_ratio for side in sides))
-    add("pentachora: CV mapped", *(side.cv_mapped for side in sides))
-    add("pentachora: CV native", *(side.cv_native for side in sides))
-    add("pentachora: dropped, V² ≤ 0", *(float(side.dropped) for side in sides))
+        for label, values in digit_rows(found.digits).items():
+            add(f"digits: {label}", *values)
+        add("digits: |i − j| and cosine, native", found.digits.native.correlation)
+    volumes = [side.volumes for side in sides]
+    add("pentachora: volume correlation", *(v.correlation for v in volumes))
+    add("pentachora: mapped / native volume", *(v.ratio for v in volumes))
+    add("pentachora: mean volume mapped", *(v.second.mean().item() for v in volumes))
+    add("pentachora: mean volume native", *(v.first.mean().item() for v in volumes))
+    cv = estimate.coefficient_of_variation
+    add("pentachora: CV mapped", *(cv(v.second).value for v in volumes))
+    add("pentachora: CV native", *(cv(v.first).value for v in volumes))
+    add("pentachora: dropped, V² ≤ 0", *(float(v.dropped) for v in volumes))
     add("residual: unexplained share", *(side.unexplained for side in sides))
     add("  best common scale", *(side.scale for side in sides))
     add("  unexplained after it", *(side.unexplained_scaled for side in sides))
     add("residual: participation ratio / d", *(s.residual.participation_ratio for s in sides))
     for rank in range(5):
-        values = (side.residual.eigenvalues[rank].item() for side in sides)
-        add(f"residual: eigenvalue {rank + 1}", *values)
+        eigenvalues = (side.residual.eigenvalues[rank].item() for side in sides)
+        add(f"residual: eigenvalue {rank + 1}", *eigenvalues)
+    add("residual: eigenvalue 1, uncentred", *(side.uncentred for side in sides))
     add("linear CKA, unbiased", result.cka, result.cka_null)
     add("shared nearest neighbours", result.neighbours.value, result.neighbours_null.value)
     for name, places in (("best", result.fit.best), ("worst", result.fit.worst)):

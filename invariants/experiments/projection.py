@@ -11,9 +11,9 @@ from fixtures.errors import InputError
 from fixtures.model import Model
 from fixtures.vocabulary import Vocabulary
 from geometry import embedding, relations
-from geometry.alignment import Projection, project
 from geometry.embedding import DigitSummary
 from geometry.estimate import Sampling
+from geometry.projection import Laid, Projection, lay, project
 from invariants.finding import NotApplicableError
 
 
@@ -22,38 +22,82 @@ class PairError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Digits:
-    """The digits' cosines in the smaller table, and in the larger as mapped.
+class MappedDigits:
+    """The larger table's digits as mapped: their own cosines, and each one's with the native digit.
 
-    `structure` is the correlation of the mapped digits' 45 cosines with the native ones, `null`
-    the same through the map of shuffled anchors.
+    `structure` is the correlation of their 45 cosines with the native ones, `difference` the mean
+    absolute difference of those.
     """
 
-    native: DigitSummary
-    mapped: DigitSummary
+    summary: DigitSummary
+    alignment: tuple[float, ...]
     structure: float
-    null: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The digits in the smaller table, and in the larger as mapped by true and shuffled anchors."""
+
+    native: DigitSummary
+    mapped: MappedDigits
+    null: MappedDigits
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two tables laid over each other by their common tokens, the wider first.
+
+    `tokens` and `rows` [tokens], their places in the smaller table, are of all tokens in common.
+    """
+
+    larger: Model
+    smaller: Model
+    tables: tuple[Tensor, Tensor]
+    vocabularies: tuple[Vocabulary, Vocabulary]
+    tokens: tuple[str, ...]
+    rows: Tensor
+    laid: Laid
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The projection of `larger` onto `smaller` by their common tokens, named in `tokens`."""
+    """How a table lies over another: the projection, and what it makes of the digits."""
 
-    larger: str
-    smaller: str
-    shapes: tuple[tuple[int, int], tuple[int, int]]
-    tokens: tuple[str, ...]
-    vocabularies: tuple[int, int]
+    beside: Beside
     projection: Projection
     digits: Digits | None
 
+    @property
+    def larger(self) -> str:
+        return self.beside.larger.id
+
+    @property
+    def smaller(self) -> str:
+        return self.beside.smaller.id
+
+    @property
+    def ids(self) -> Tensor:
+        """Rows of the held-out tokens in the smaller table."""
+        return self.beside.rows[self.beside.laid.held_out]
+
     def named(self, places: tuple[tuple[int, float], ...]) -> list[tuple[str, float]]:
         """Tokens of places among the held-out ones, with their values."""
-        held = self.projection.held_out
-        return [(self.tokens[int(held[i])], value) for i, value in places]
+        held = self.beside.laid.held_out
+        return [(self.beside.tokens[int(held[i])], value) for i, value in places]
 
 
 def compare(first: Model, second: Model, sampling: Sampling) -> Comparison:
+    """The wider of two tables laid over the narrower, measured with its null.
+
+    Raises what `lay_over` raises.
+    """
+    beside = lay_over(first, second, sampling)
+    projection = project(beside.laid, sampling)
+    return Comparison(beside, projection, _digits(beside, projection))
+
+
+def lay_over(first: Model, second: Model, sampling: Sampling) -> Beside:
     """The wider of two tables laid over the narrower; the second is the target of equal widths.
 
     Tokens are matched by their strings. Raises NotApplicableError where a model has no table or no
@@ -69,18 +113,10 @@ def compare(first: Model, second: Model, sampling: Sampling) -> Comparison:
     if not tokens:
         raise PairError(f"{names}: their vocabularies have no token in common")
     try:
-        projection = project(source, target.to(source.device), pairs, sampling)
+        laid = lay(source, target.to(source.device), pairs, sampling)
     except ValueError as error:
         raise PairError(f"{names}: {error}") from error
-    return Comparison(
-        larger=models[0].id,
-        smaller=models[1].id,
-        shapes=(tuple(source.shape), tuple(target.shape)),
-        tokens=tokens,
-        vocabularies=(len(vocabularies[0].tokens), len(vocabularies[1].tokens)),
-        projection=projection,
-        digits=_digits(vocabularies, source, target, projection),
-    )
+    return Beside(*models, tables, vocabularies, tokens, pairs[1], laid)
 
 
 def common_tokens(
@@ -105,25 +141,27 @@ def _table(model: Model) -> tuple[Tensor, Vocabulary]:
     return model.embedding, model.vocabulary
 
 
-def _digits(
-    vocabularies: tuple[Vocabulary, Vocabulary],
-    source: Tensor,
-    target: Tensor,
-    projection: Projection,
-) -> Digits | None:
-    rows = [vocabulary.digits() or vocabulary.bare_digits() for vocabulary in vocabularies]
+def _digits(beside: Beside, projection: Projection) -> Digits | None:
+    source, target = beside.tables
+    rows = [words.digits() or words.bare_digits() for words in beside.vocabularies]
     if rows[0] is None or rows[1] is None:
         return None
     if max(rows[0]) >= len(source) or max(rows[1]) >= len(target):
         return None
     larger = source[torch.tensor(rows[0], device=source.device)]
-    native = embedding.digit_summary(target[torch.tensor(rows[1], device=target.device)])
-    mapped = embedding.digit_summary(projection.map(larger))
-    null = embedding.digit_summary(projection.map(larger, null=True))
-    i, j = torch.triu_indices(10, 10, 1)
-    return Digits(
-        native=native,
-        mapped=mapped,
-        structure=relations.pearson(mapped.cosines[i, j], native.cosines[i, j]),
-        null=relations.pearson(null.cosines[i, j], native.cosines[i, j]),
-    )
+    own = target[torch.tensor(rows[1], device=target.device)].to(source.device)
+    native = embedding.digit_summary(own)
+
+    def mapped(*, null: bool) -> MappedDigits:
+        there = projection.map(larger, null=null)
+        summary = embedding.digit_summary(there)
+        i, j = torch.triu_indices(10, 10, 1)
+        pair = summary.cosines[i, j], native.cosines[i, j]
+        return MappedDigits(
+            summary,
+            tuple(embedding.row_cosines(there, own.double()).tolist()),
+            relations.pearson(*pair),
+            (pair[0] - pair[1]).abs().mean().item(),
+        )
+
+    return Digits(native, mapped(null=False), mapped(null=True))

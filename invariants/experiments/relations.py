@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from fixtures.corpora import WordNet, load_wordnet
 from fixtures.matching import Matched, match_words
 from fixtures.model import Model
 from fixtures.representations import check_rows, representations
-from geometry import relations, simplex
+from geometry import chains, relations, simplex
 from geometry.estimate import Estimate, Sampling
-from geometry.relations import Alignment
+from geometry.relations import Alignment, Lift, Pairs
 from geometry.similarity import PairedVolumes, paired_volumes
 from geometry.taxonomy import Taxonomy, similarity_of
 from invariants.finding import NotApplicableError
@@ -32,7 +32,8 @@ ALL = 100_000  # draws from which on every matched word is encoded
 class Words:
     """Matched words: static rows and encoded definitions [words, d] float32, and their synsets.
 
-    `entries` are their places among all the vocabulary's `matched` words.
+    `entries` are their places among all the vocabulary's `matched` words. Encoding took `seconds`
+    for the `definitions` that are distinct.
     """
 
     static: Tensor
@@ -41,6 +42,8 @@ class Words:
     entries: Tensor
     matched: int
     wordnet: WordNet
+    seconds: float
+    definitions: int
 
     def __len__(self) -> int:
         return len(self.synsets)
@@ -62,7 +65,7 @@ class Words:
     def _distances(self) -> tuple[Tensor, Tensor]:
         """Path distances between the distinct synsets, and each word's place among them."""
         distinct, place = self.synsets.unique(return_inverse=True)
-        return taxonomy().path_distances(distinct, distinct), place
+        return _path_distances(tuple(distinct.tolist())), place
 
     def similarity(self, first: Tensor, second: Tensor) -> Tensor:
         """Path similarity of the synsets of pairs of words, [pairs] float64."""
@@ -77,7 +80,7 @@ class Words:
         place[self.synsets.flip(0)] = torch.arange(len(self)).flip(0)
         starts = torch.nonzero(place >= 0).flatten()
         above = torch.from_numpy(self.wordnet.first_hypernym)
-        return relations.hypernym_chains(above, starts, place)
+        return chains.hypernym_chains(above, starts, place)
 
     @cached_property
     def categories(self) -> dict[str, list[int]]:
@@ -99,6 +102,12 @@ def taxonomy() -> Taxonomy:
     """WordNet's hypernyms, with all that similarities need, computed once in a process."""
     w = wordnet()
     return Taxonomy(w.names, w.starts, w.parents, w.rooted)
+
+
+@lru_cache(maxsize=2)  # a model and its random twins, or models of one vocabulary, share words
+def _path_distances(synsets: tuple[int, ...]) -> Tensor:
+    places = torch.tensor(synsets)
+    return taxonomy().path_distances(places, places)
 
 
 def matched_words(model: Model) -> Matched:
@@ -145,11 +154,21 @@ def _words(model: Model, sampling: Sampling) -> Words:
     definitions = [prompt + source.definitions[i] for i in synsets.tolist()]
     encoded = representations(model, model.vocabulary.encode_all(definitions, LONGEST))
     static = table[matched.tokens[entries].to(table.device)].float().cpu()
-    if static.shape[1] != encoded.shape[1]:
+    rows = encoded.rows
+    if static.shape[1] != rows.shape[1]:
         raise NotApplicableError(
-            f"embedding rows have {static.shape[1]} dimensions, hidden states {encoded.shape[1]}"
+            f"embedding rows have {static.shape[1]} dimensions, hidden states {rows.shape[1]}"
         )
-    return Words(static, encoded, synsets, entries, len(matched), source)
+    return Words(
+        static,
+        rows,
+        synsets,
+        entries,
+        len(matched),
+        source,
+        seconds=encoded.seconds,
+        definitions=encoded.encoded,
+    )
 
 
 def prompt_of(model: Model) -> str:
@@ -158,20 +177,39 @@ def prompt_of(model: Model) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """Random pairs among `chosen` words, by their places in it; not all have a similarity."""
+
+    chosen: Tensor
+    first: Tensor
+    second: Tensor
+
+    def related(self, words: Words, dealt: Tensor | None = None) -> Pairs:
+        """Those that are related, by the words' own synsets or those of others, dealt to them."""
+        of = self.chosen if dealt is None else dealt
+        similarity = words.similarity(of[self.first], of[self.second])
+        return relations.related_pairs(self.first, self.second, similarity)
+
+    def cosines(self, unit: Tensor, pairs: Pairs) -> Tensor:
+        return relations.pair_cosines(unit[self.chosen], pairs.first, pairs.second)
+
+
+@dataclass(frozen=True, slots=True)
 class Aligned:
     """R3 and R4 on one draw of pairs: both representations, their lift, and the shuffled nulls.
 
     `shuffled` deals synsets to words at random, `shuffled_within` among those of one part of
-    speech: what is left there is that adjectives resemble adjectives.
+    speech: what is left there is that adjectives resemble adjectives. `cosines` are of `pairs`.
     """
 
     static: Alignment
     encoder: Alignment
     shuffled: Alignment
     shuffled_within: Alignment
-    lift: Estimate
+    lift: Lift
     words: int
-    pairs: int
+    pairs: Pairs
+    cosines: Mapping[str, Tensor]
 
 
 def align(model: Model, sampling: Sampling) -> Aligned:
@@ -181,31 +219,39 @@ def align(model: Model, sampling: Sampling) -> Aligned:
     """
     words = words_of(model, sampling)
     generator = sampling.generator("relations")
-    chosen = torch.randperm(len(words), generator=generator)[:ALIGNED_WORDS]
-    n = len(chosen)
-    count = max(_FEWEST_PAIRS, PAIRS_PER_SAMPLE * sampling.samples)
-    first, second = relations.draw_pairs(n, count, generator)
-    pairs = relations.related_pairs(first, second, words.similarity(chosen[first], chosen[second]))
-    cosines = {
-        name: relations.pair_cosines(unit[chosen], pairs.first, pairs.second)
-        for name, unit in words.unit.items()
-    }
+    drawn = _draw(words, sampling, generator)
+    n, pairs = len(drawn.chosen), drawn.related(words)
+    cosines = {name: drawn.cosines(unit, pairs) for name, unit in words.unit.items()}
 
     def shuffled(order: Tensor) -> Alignment:
-        dealt = chosen[order]
-        null = relations.related_pairs(first, second, words.similarity(dealt[first], dealt[second]))
-        unit = words.unit["encoder"][chosen]
-        return relations.alignment(null, relations.pair_cosines(unit, null.first, null.second), n)
+        null = drawn.related(words, drawn.chosen[order])
+        return relations.alignment(null, drawn.cosines(words.unit["encoder"], null), n)
 
     return Aligned(
         static=relations.alignment(pairs, cosines["static"], n),
         encoder=relations.alignment(pairs, cosines["encoder"], n),
         shuffled=shuffled(torch.randperm(n, generator=generator)),
-        shuffled_within=shuffled(_within_parts_of_speech(words, chosen, generator)),
+        shuffled_within=shuffled(_within_parts_of_speech(words, drawn.chosen, generator)),
         lift=relations.lift(pairs, cosines["encoder"], cosines["static"], n),
         words=n,
-        pairs=len(pairs),
+        pairs=pairs,
+        cosines=cosines,
     )
+
+
+def encoder_alignment(model: Model, sampling: Sampling) -> Estimate:
+    """Pearson of the encoder alone, on the pairs that `align` draws."""
+    words = words_of(model, sampling)
+    drawn = _draw(words, sampling, sampling.generator("relations"))
+    pairs = drawn.related(words)
+    cosines = drawn.cosines(words.unit["encoder"], pairs)
+    return relations.correlation(pairs, pairs.similarity, cosines, len(drawn.chosen))
+
+
+def _draw(words: Words, sampling: Sampling, generator: torch.Generator) -> Drawn:
+    chosen = torch.randperm(len(words), generator=generator)[:ALIGNED_WORDS]
+    count = max(_FEWEST_PAIRS, PAIRS_PER_SAMPLE * sampling.samples)
+    return Drawn(chosen, *relations.draw_pairs(len(chosen), count, generator))
 
 
 def _within_parts_of_speech(words: Words, chosen: Tensor, generator: torch.Generator) -> Tensor:
@@ -218,18 +264,6 @@ def _within_parts_of_speech(words: Words, chosen: Tensor, generator: torch.Gener
         own = torch.tensor(places)
         order[own] = own[torch.randperm(len(own), generator=generator)]
     return order
-
-
-def cosines_by_ancestor(words: Words) -> dict[str, tuple[float | None, ...]]:
-    """Mean cosine of chains' starts with their p-th matched ancestor, p = 1 … 7; None of none."""
-    means = {
-        name: relations.chain_cosines(unit, words.chains)[:, :7].nanmean(0).tolist()
-        for name, unit in words.unit.items()
-    }
-    return {
-        name: tuple(None if math.isnan(mean) else mean for mean in row)
-        for name, row in means.items()
-    }
 
 
 def pentachora(model: Model, sampling: Sampling) -> PairedVolumes:

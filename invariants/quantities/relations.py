@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from fixtures.model import Model
 from geometry import estimate, relations, seeds
+from geometry.chains import chain_decay
 from geometry.estimate import Estimate, Sampling, exact
 from geometry.relations import Alignment
+from invariants import drawn
 from invariants.experiments import relations as experiment
+from invariants.experiments import relations_exhibits as exhibits
 from invariants.experiments import stability as over_seeds
 from invariants.experiments.relations import Words
 from invariants.finding import Finding, Named, NotApplicableError
@@ -42,52 +45,68 @@ def static_encoder_cosine(model: Model, sampling: Sampling) -> Finding:
     """Mean cosine of a word's embedding row with the encoding of its definition."""
     words = experiment.words_of(model, sampling)
     cosines = experiment.agreement(words)
+    bare = Finding(estimate.mean(cosines), _design(model, words))
+    if model.is_twin:
+        return bare
     order = torch.randperm(len(words), generator=sampling.generator("words shuffled"))
     unit = words.unit
     shuffled = (unit["static"][order] * unit["encoder"]).sum(1)
-    norms = torch.linalg.vector_norm(words.encoder, dim=1, dtype=torch.float64)
-    return Finding(
-        estimate=estimate.mean(cosines),
-        design=_design(model, words),
+    return replace(
+        bare,
         controls=(Named("words shuffled", estimate.mean(shuffled), "rows of other words"),),
         related=(
             Named("std over words", exact(cosines.std(correction=0).item()), "of the cosine"),
-            Named("encoding norm", estimate.mean(norms), "mean over words"),
             Named("words", exact(len(words)), "encoded"),
+        ),
+        tables=(exhibits.norms(words), exhibits.throughput(words)),
+        figures=(
+            drawn.histogram(
+                "cosine of static and encoder",
+                {"paired": cosines, "words shuffled": shuffled},
+                x_label="cosine of a word's row and its definition",
+            ),
         ),
     )
 
 
 def relational_alignment(model: Model, sampling: Sampling) -> Finding:
     """Pearson of path similarity with the cosine of encoded definitions, over random pairs."""
+    words = experiment.words_of(model, sampling)
+    design = f"{_design(model, words)}, pairs of at most {experiment.ALIGNED_WORDS}"
+    if model.is_twin:
+        return Finding(experiment.encoder_alignment(model, sampling), design)
     found = experiment.align(model, sampling)
-    within = found.shuffled_within.pearson
     kinds = (
         ("encoder", found.encoder),
         ("static", found.static),
         ("shuffled", found.shuffled),
         ("shuffled within part of speech", found.shuffled_within),
     )
+    within = found.shuffled_within.pearson
     return Finding(
         estimate=found.encoder.pearson,
-        design=f"{_design(model, experiment.words_of(model, sampling))}, pairs of at most"
-        f" {experiment.ALIGNED_WORDS}",
+        design=design,
         controls=(
             Named("synsets shuffled", found.shuffled.pearson, "dealt to the words at random"),
             Named("shuffled within part of speech", within, "parts of speech kept"),
         ),
         related=(
-            Named("lift over static", found.lift, "Pearson of encoder less that of static"),
+            Named("lift over static", found.lift.pearson, "Pearson of encoder less that of static"),
+            Named("lift over static, Spearman", found.lift.spearman, "the same of ranks"),
             *(named for name, aligned in kinds for named in _described(name, aligned)),
-            Named("pairs", exact(found.pairs), f"of {found.words} words, with a similarity"),
+            Named("pairs", exact(len(found.pairs)), f"of {found.words} words, with a similarity"),
         ),
+        tables=(exhibits.by_band(found),),
         figures=(
             Figure(
                 "mean cosine by band of path similarity",
                 "lines",
                 tuple(map(str, relations.BANDS)),
                 {name: _band_means(aligned) for name, aligned in kinds},
+                x_label="path similarity",
+                y_label="mean cosine of two words",
             ),
+            exhibits.by_similarity(found, sampling.generator("pairs shuffled")),
         ),
     )
 
@@ -95,18 +114,21 @@ def relational_alignment(model: Model, sampling: Sampling) -> Finding:
 def encoder_relational_lift(model: Model, sampling: Sampling) -> Finding:
     """Pearson of path similarity with encoder cosine less that with static cosine, by seed."""
     found = over_seeds.stability(model, sampling)
+    lifts = found.values["lift"]
+    bare = Finding(
+        seeds.mean_over(lifts),
+        f"{_design(model, found.words)}, {over_seeds.DESIGN}",
+        parts=_by_seed(lifts),
+    )
+    if model.is_twin:
+        return bare
     null = found.shuffled["lift"]
-    return Finding(
-        estimate=seeds.mean_over(found.values["lift"]),
-        design=f"{_design(model, found.words)}, {over_seeds.DESIGN}",
+    return replace(
+        bare,
         controls=(Named("synsets shuffled", seeds.least(null), "least of as many seeds"),),
-        related=(
-            Named("synsets shuffled, mean", seeds.mean_over(null), "among the same words"),
-            *_ranges(found.values, "static pearson", "encoder pearson", "lift"),
-        ),
-        parts=_by_seed(found.values["lift"]),
+        related=(Named("synsets shuffled, mean", seeds.mean_over(null), "among the same words"),),
         part_noise=found.lift_noise,
-        notes=_without(found.values["lift"]),
+        notes=_without(lifts),
     )
 
 
@@ -114,61 +136,63 @@ def hypernym_decay(model: Model, sampling: Sampling) -> Finding:
     """Mean encoder cosine at the first matched ancestor less that at the fifth, by seed."""
     words = experiment.words_of(model, sampling)
     long = int((words.chains[:, 5] >= 0).sum())
-    decay = relations.chain_decay(words.unit["encoder"], words.chains)
+    decay = chain_decay(words.unit["encoder"], words.chains)
     if long < _FEWEST_LONG_CHAINS or not math.isfinite(decay.half_width):
         raise NotApplicableError(
             f"of {len(words)} words {long} begin a chain of five matched hypernyms: too few"
         )
     found = over_seeds.stability(model, sampling)
-    null = found.shuffled["encoder decay"]
-    return Finding(
-        estimate=seeds.mean_over(_finite(found.values["encoder decay"])),
-        design=f"{_design(model, words)}, {over_seeds.DESIGN}",
-        controls=(Named("words shuffled", seeds.least(_finite(null)), "least of as many seeds"),),
+    decays = found.values["encoder decay"]
+    bare = Finding(
+        seeds.mean_over(_finite(decays)),
+        f"{_design(model, words)}, {over_seeds.DESIGN}",
+        parts=_by_seed(decays),
+    )
+    if model.is_twin:
+        return bare
+    null = _finite(found.shuffled["encoder decay"])
+    order = torch.randperm(len(words), generator=sampling.generator("chains shuffled"))
+    table, figure = exhibits.by_depth(words, order)
+    return replace(
+        bare,
+        controls=(Named("words shuffled", seeds.least(null), "least of as many seeds"),),
         related=(
-            Named("words shuffled, mean", seeds.mean_over(_finite(null)), "among the synsets"),
+            Named("words shuffled, mean", seeds.mean_over(null), "among the synsets"),
             Named("all chains", decay, "at once"),
             Named("chains", exact(len(words.chains)), f"{long} of them reach a fifth"),
-            *_ranges(found.values, "static decay", "encoder decay"),
         ),
-        parts=_by_seed(found.values["encoder decay"]),
         part_noise=found.decay_noise,
-        notes=_without(found.values["encoder decay"]),
-        figures=(
-            Figure(
-                "mean cosine to the start, by matched ancestor",
-                "lines",
-                tuple(float(p) for p in range(1, 8)),
-                experiment.cosines_by_ancestor(words),
-            ),
-        ),
+        notes=_without(decays),
+        tables=(table,),
+        figures=(figure,),
     )
 
 
 def stability_over_seeds(model: Model, sampling: Sampling) -> Finding:
     """std/mean over seeds of the pentachoron CV of encoded words; of all others beside it."""
     found = over_seeds.stability(model, sampling)
-    drawn = experiment.pentachora(model, sampling).second
-    null = seeds.relative_std_of_cv(drawn, over_seeds.SIMPLICES, over_seeds.SEEDS)
-    return Finding(
-        estimate=seeds.relative_std(found.values["encoder cv"]),
-        design=f"{_design(model, found.words)}, {over_seeds.DESIGN}",
-        controls=(
-            Named(
-                "one unchanging cloud",
-                null,
-                f"what {over_seeds.SIMPLICES} simplices a seed show of it, in closed form",
-            ),
-        ),
+    bare = Finding(
+        seeds.relative_std(found.values["encoder cv"]),
+        f"{_design(model, found.words)}, {over_seeds.DESIGN}",
+    )
+    if model.is_twin:
+        return bare
+    pentachora = experiment.pentachora(model, sampling)
+    count = over_seeds.SEEDS
+    nulls = {
+        name: seeds.relative_std_of_cv(volumes, over_seeds.SIMPLICES, count)
+        for name, volumes in (("static", pentachora.first), ("encoder", pentachora.second))
+    }
+    meaning = f"what {over_seeds.SIMPLICES} simplices a seed show of it, in closed form"
+    return replace(
+        bare,
+        controls=(Named("one unchanging cloud", nulls["encoder"], meaning),),
         related=(
-            *(
-                Named(f"{name}: std/mean", seeds.relative_std(values), "over seeds")
-                for name, values in found.values.items()
-                if values.isfinite().all()
-            ),
-            *_ranges(found.values, *found.values),
-            *_ranges(found.shuffled, *found.shuffled, prefix="shuffled "),
+            Named("static CV", seeds.relative_std(found.values["static cv"]), "std over mean"),
+            Named("static, one unchanging cloud", nulls["static"], meaning),
+            Named("Pearson", seeds.relative_std(found.values["encoder pearson"]), "std over mean"),
         ),
+        tables=(exhibits.over_seeds(found), exhibits.cost(found)),
         notes=_dropped(found.dropped),
     )
 
@@ -177,17 +201,20 @@ def paired_volume_correlation(model: Model, sampling: Sampling) -> Finding:
     """Pearson of the volumes of the same pentachora of words, static and encoded."""
     volumes = experiment.pentachora(model, sampling)
     static, encoder = volumes.first, volumes.second
+    bare = Finding(_fisher(static, encoder), _design(model, experiment.words_of(model, sampling)))
+    if model.is_twin:
+        return bare
     order = torch.randperm(len(static), generator=sampling.generator("pentachora shuffled"))
-    return Finding(
-        estimate=_fisher(static, encoder),
-        design=_design(model, experiment.words_of(model, sampling)),
+    table, figure = exhibits.volumes(volumes, order)
+    return replace(
+        bare,
         controls=(Named("simplices shuffled", _fisher(static[order], encoder), "other words'"),),
         related=(
             Named("static CV", estimate.coefficient_of_variation(static), "of the volumes"),
             Named("encoder CV", estimate.coefficient_of_variation(encoder), "of the volumes"),
-            Named("static volume", estimate.mean(static), "mean"),
-            Named("encoder volume", estimate.mean(encoder), "mean"),
         ),
+        tables=(table,),
+        figures=(figure,),
         notes=_dropped(volumes.dropped),
     )
 
@@ -195,28 +222,28 @@ def paired_volume_correlation(model: Model, sampling: Sampling) -> Finding:
 def lexicographer_cosine(model: Model, sampling: Sampling) -> Finding:
     """Mean over lexicographer categories of the cosine inside one, encoded definitions."""
     words = experiment.words_of(model, sampling)
-    categories = words.categories
-    if len(categories) < 2:
+    members, unit = words.categories, words.unit
+    if len(members) < 2:
         raise NotApplicableError("fewer than two categories have ten matched words")
-    inside = {name: relations.intra_cosines(u, categories) for name, u in words.unit.items()}
+    encoder = relations.intra_cosines(unit["encoder"], members)
+    bare = Finding(_mean_of(encoder), f"{_design(model, words)}, categories of ten or more")
+    if model.is_twin:
+        return bare
     order = torch.randperm(len(words), generator=sampling.generator("categories shuffled"))
-    shuffled = relations.intra_cosines(words.unit["encoder"][order], categories)
-    return Finding(
-        estimate=_mean_of(inside["encoder"]),
-        design=f"{_design(model, words)}, categories of ten or more",
+    static = relations.intra_cosines(unit["static"], members)
+    shuffled = relations.intra_cosines(unit["encoder"][order], members)
+    table, figure = exhibits.by_category(
+        members, {"static": static, "encoder": encoder, "shuffled": shuffled}
+    )
+    return replace(
+        bare,
         controls=(Named("words shuffled", _mean_of(shuffled), "among the categories"),),
         related=(
-            Named("static", _mean_of(inside["static"]), "the same of embedding rows"),
-            Named("categories", exact(len(categories)), "of ten or more matched words"),
+            Named("static", _mean_of(static), "the same of embedding rows"),
+            Named("categories", exact(len(members)), "of ten or more matched words"),
         ),
-        figures=(
-            Figure(
-                "cosine inside a category",
-                "heatmap",
-                tuple(categories),
-                {name: tuple(values.values()) for name, values in inside.items()},
-            ),
-        ),
+        tables=(table,),
+        figures=(figure,),
     )
 
 
@@ -253,20 +280,6 @@ def _without(values: Tensor) -> tuple[str, ...]:
 def _by_seed(values: Tensor) -> dict[str, float]:
     """The value of each seed that has one."""
     return {f"seed {seed}": v for seed, v in enumerate(values.tolist()) if math.isfinite(v)}
-
-
-def _ranges(found: Mapping[str, Tensor], *names: str, prefix: str = "") -> tuple[Named, ...]:
-    """Mean, with the least and the greatest over seeds as the interval."""
-    return tuple(
-        Named(
-            f"{prefix}{name}, least to greatest",
-            Estimate(v.mean().item(), v.min().item(), v.max().item(), len(v), "range over seeds"),
-            "over seeds",
-        )
-        for name in names
-        for v in (_finite(found[name]),)
-        if len(v)
-    )
 
 
 def _dropped(count: int) -> tuple[str, ...]:
