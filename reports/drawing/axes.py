@@ -112,8 +112,9 @@ class Marks:
 
 
 def marks(named: Mapping[str, float], across: Frame) -> Marks:
-    """Names over the places they mark, in as many rows as keep them apart."""
-    found = sorted((x, name) for name, v in named.items() if (x := across.across(v)) is not None)
+    """Names over the places they mark in the plot, in as many rows as keep them apart."""
+    places = ((across.across(v), name) for name, v in named.items())
+    found = sorted((x, n) for x, n in places if x is not None and across.left <= x <= across.right)
     ends: list[float] = []
     placed = []
     for x, name in found:

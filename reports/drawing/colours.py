@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reports.drawing.axes import fitting
 from reports.drawing.frame import EDGE, LINE, WIDTH, Frame, path, px, text
-from reports.drawing.scales import Range, Scale
+from reports.drawing.scales import Range, Scale, is_flat
 
 STEPS = 12
 _THICK = 9.0
@@ -28,10 +28,12 @@ class Colours:
         return max(abs(self.low), abs(self.high))
 
     def step(self, value: float) -> int:
-        """− STEPS … STEPS; 0 is the ground."""
+        """− STEPS … STEPS; 0 is the ground, and all there is where all values are equal."""
+        if is_flat(self.low, self.high):
+            return 0
         if self.diverges:
             return round(STEPS * (value / self.largest))
-        return round(STEPS * ((value - self.low) / ((self.high - self.low) or 1.0)))
+        return round(STEPS * ((value - self.low) / (self.high - self.low)))
 
     def value(self, step: int) -> float:
         """The middle of a step."""
@@ -50,7 +52,7 @@ def style(step: int | None) -> str:
 def legend(colours: Colours, left: float) -> list[str]:
     """Every step as a field, and the numbers that they stand for under it."""
     top = float(EDGE) / 2
-    if colours.low == colours.high:
+    if is_flat(colours.low, colours.high):
         return [text("tt", left, top + 10, f"all {colours.low:.6g}")]
     steps = range(colours.step(colours.low), colours.step(colours.high) + 1)
     ends: Range = (colours.value(steps[0]), colours.value(steps[-1]))

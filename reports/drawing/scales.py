@@ -57,11 +57,12 @@ def scale(numbers: Range | None, *, is_log: bool = False, from_zero: bool = Fals
     low, high = numbers or ((1.0, 10.0) if is_log else (0.0, 1.0))
     if is_log:
         return _log_scale(low, high)
-    margin, largest = 0.04 * (high - low), max(abs(low), abs(high))
-    if high - low <= max(_LEAST, _LEAST_SPAN * largest):
+    margin = 0.04 * (high - low)
+    if is_flat(low, high):
+        largest = max(abs(low), abs(high))
         margin = 0.1 * largest if largest > _LEAST else 1.0
     below = low if from_zero and low == 0 else low - margin
-    above = high if from_zero and high == 0 else high + margin
+    above = high if from_zero and low < high == 0 else high + margin
     return Scale(below, above)
 
 
@@ -74,6 +75,11 @@ def span(numbers: Iterable[float], *, is_log: bool = False) -> Range | None:
 def joined(ranges: Iterable[Range | None]) -> Range | None:
     """The least range that holds all of them."""
     return span(edge for one in ranges if one is not None for edge in one)
+
+
+def is_flat(low: float, high: float) -> bool:
+    """Whether two numbers are one as far as ticks between them could tell."""
+    return high - low <= max(_LEAST, _LEAST_SPAN * max(abs(low), abs(high)))
 
 
 def labels(values: Sequence[float]) -> list[str]:
