@@ -120,7 +120,7 @@ def _why(lost: list[Measurement]) -> str:
     new = sum(m.change == "new" for m in lost)
     if new == len(lost):
         return "the baseline does not hold it" if new == 1 else f"the baseline holds none of {new}"
-    reason = next(line for m in lost for line in m.changes)
+    reason = next((line for m in lost for line in m.changes), "not comparable")
     return reason if len(lost) == 1 else f"{new} new, {len(lost) - new} not comparable; {reason}"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from reports import baseline, figures, wording
+from reports import baseline, drawing, sheets, tabulating, wording
+from reports.anchors import anchor
+from reports.drawing.colours import STEPS
 from reports.results import Measurement, Results, percent
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -47,6 +49,7 @@ def render(results: Results) -> str:
         claims=_titles(results),
         absent=[results.of(model)[0] for model in absent],
         ledger=ledger(results),
+        sheets=sheets.sheets(results),
         changed=[m for m in results.measurements if m.change not in (None, "steady")],
         beside_random=[m for m in shown if any(c.random for c in results.of(m))],
         compared=baseline.summary(results),
@@ -99,11 +102,18 @@ def _environment() -> Environment:
         standings=wording.standings,
         percent=percent,
         size=_size,
-        interval=lambda m: Markup(figures.interval(m)),  # noqa: S704 (escaped where it is drawn)
-        figure=lambda drawn: Markup(figures.figure(drawn)),  # noqa: S704
-        strip=lambda parts: Markup(figures.strip(parts)),  # noqa: S704
+        interval=lambda m: Markup(drawing.interval(m)),  # noqa: S704 (escaped where it is drawn)
+        figure=lambda one: Markup(drawing.figure(one.figure, one.limits)),  # noqa: S704
+        strip=lambda parts: Markup(drawing.strip(parts)),  # noqa: S704
+        written=tabulating.written,
     )
-    environment.globals.update(glyphs=wording.GLYPHS, distance=wording.distance)
+    environment.globals.update(
+        anchor=anchor,
+        distance=wording.distance,
+        figure_id=sheets.figure_id,
+        glyphs=wording.GLYPHS,
+        steps=STEPS,
+    )
     return environment
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from reports.exhibits import Figure, Table
+from reports.exhibits import Figure, Kind, Table
 from reports.results import (
     Band,
     Measurement,
@@ -19,6 +20,7 @@ from reports.results import (
 numbers = st.floats(-1e300, 1e300)
 broken = numbers | st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e308])
 text = st.text(max_size=5)
+near = st.integers(-3, 3).map(float)
 
 
 def values(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrategy[Value]:
@@ -49,17 +51,24 @@ def _ordered(drawn: list[float]) -> list[float]:
 
 
 def figures(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Figure]:
-    lines = st.lists(st.none() | floats, max_size=4).map(tuple)
-    spread = st.lists(floats, max_size=4).map(tuple)
+    """Figures of any kind, whose lists need not have the lengths that their kind asks for."""
+
+    def build(series: dict[str, tuple[float | None, ...]], half: float, *rest: Any) -> Figure:
+        title, kind, x, marks, levels, x_label, y_label, log = rest
+        spread = dict.fromkeys(list(series)[:1], (half,) * 3)
+        return Figure(title, kind, x, series, marks, spread, levels, x_label, y_label, log)
+
+    values = st.lists(st.none() | floats | near, max_size=5).map(tuple)
+    places = st.lists(floats, max_size=5) | st.lists(floats | text, max_size=5)
     return st.builds(
-        Figure,
+        build,
+        st.dictionaries(st.sampled_from(["a", "<&", "random", "<script>"]), values, max_size=3),
+        floats,
         text,
-        st.sampled_from(["lines", "bars", "histogram", "points", "heatmap", "boxes"]),
-        st.lists(floats | text, max_size=4).map(tuple),
-        st.fixed_dictionaries({"a": lines, "<&": lines}),
-        st.dictionaries(text, floats, max_size=2),
-        st.dictionaries(st.sampled_from(["a", "<&"]), spread, max_size=1),
-        st.dictionaries(text, floats, max_size=2),
+        st.sampled_from(get_args(Kind)),
+        places.map(tuple),
+        st.dictionaries(text, floats, max_size=1),
+        st.dictionaries(text, floats, max_size=1),
         text,
         text,
         st.sampled_from(["", "x", "y", "xy"]),
@@ -105,9 +114,6 @@ def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrateg
             remarks=st.lists(text, max_size=2).map(tuple),
         ),
     )
-
-
-near = st.integers(-3, 3).map(float)
 
 
 def judged() -> st.SearchStrategy[Measurement]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from html.parser import HTMLParser
-from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import figures, page, terminal, wording
-from reports.exhibits import Figure
+from reports import drawing, page, terminal, wording
 from reports.finite import finite
 from reports.results import Measurement, Provenance, Reference, Results, Value
 from reports.tests.measurements import broken, judged, measurements, values
@@ -146,7 +144,7 @@ def test_without_a_band_random_stands_beside_the_value_without_a_verdict() -> No
 def test_random_twins_are_shown_beside_the_value() -> None:
     twins = Reference("random twins", Value(0.85, 0.8, 0.895), "5 seeds")
     cell = dataclasses.replace(measured(0.9), random=twins)
-    assert "random twins" in figures.interval(cell)
+    assert "random twins" in drawing.interval(cell)
     text = " ".join(Balanced(page.render(Results((cell,)))).text)
     assert "Trained or random" in text
     assert "0.85 [0.8, 0.895]" in text
@@ -195,39 +193,9 @@ def test_figures_are_well_formed(
         band=(edge, None),
         controls=(NULL,),
     )
-    for svg in (figures.interval(measurement), figures.strip(parts)):
+    for svg in (drawing.interval(measurement), drawing.strip(parts)):
         assert "nan" not in svg
         Balanced(svg)
-
-
-@given(
-    st.sampled_from(["lines", "heatmap"]),
-    st.lists(numbers, max_size=5) | st.lists(st.text("ab<&", max_size=3), max_size=5),
-    st.dictionaries(st.text("ab<&", max_size=3), st.lists(st.none() | numbers, max_size=5)),
-    st.dictionaries(st.text("ab<&", max_size=3), numbers, max_size=2),
-)
-def test_drawings_are_well_formed(
-    kind: Literal["lines", "heatmap"],
-    x: list[float | str],
-    series: dict[str, list[float | None]],
-    marks: dict[str, float],
-) -> None:
-    drawn = Figure(
-        "<t>",
-        kind,
-        tuple(x),
-        {name: tuple(v) for name, v in series.items()},
-        marks,
-    )
-    svg = figures.figure(drawn)
-    assert "nan" not in svg
-    Balanced(svg)
-
-
-def test_a_drawing_names_its_series_and_marks() -> None:
-    drawn = Figure("sweep", "lines", (0.0, 0.5), {"a": (1.0, 2.0)}, {"constant": 0.29154})
-    text = " ".join(Balanced(page.render(Results((measured(0.9, figures=(drawn,)),)))).text)
-    assert all(shown in text for shown in ("sweep", "a: 2", "constant: 0.29154"))
 
 
 def test_the_ledger_counts_loads() -> None:
