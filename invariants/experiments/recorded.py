@@ -189,6 +189,7 @@ def _learned(content: dict[str, Any]) -> Learned:
         trained=tuple(Relations(**one) for one in content["trained"]),
         plain_text=Text(**content["plain_text"]),
         text=Text(**content["text"]),
+        rate=content.get("rate", NOTEBOOKS.rate),
     )
 
 

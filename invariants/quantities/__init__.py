@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         relations,
         spectra,
         terrain,
+        training,
         volumes,
         weights,
     )
@@ -39,6 +40,7 @@ __all__ = [
     "relations",
     "spectra",
     "terrain",
+    "training",
     "volumes",
     "weights",
 ]
