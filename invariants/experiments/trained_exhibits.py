@@ -152,10 +152,10 @@ def losses_table(trainings: Iterable[Learned]) -> Table:
 
 def parameter_table(trainable: int, frozen: int) -> Table:
     """How much is trained of a model and its modulator."""
-    return table(
+    return Table(
         "trainable and frozen",
         ("parameters", "ratio to frozen"),
-        {"trainable": (trainable, trainable / frozen), "frozen": (frozen, 1.0)},
+        {"trainable": (float(trainable), trainable / frozen), "frozen": (float(frozen), 1.0)},
         "of the modulator (embeddings, projection, α) and of the model",
     )
 

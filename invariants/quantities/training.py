@@ -37,10 +37,15 @@ def modulator_best_result(model: Model, sampling: Sampling) -> Finding:
         trained_exhibits.losses_table(trainings.values()),
         parameters_of(model, len(own.alpha)),
     )
-    return best_result(own, nulls, tables)
+    return best_result(own, nulls, tables, recorded.trained_where(model))
 
 
-def best_result(own: Learned, nulls: Sequence[Learned], tables: tuple[Table, ...] = ()) -> Finding:
+def best_result(
+    own: Learned,
+    nulls: Sequence[Learned],
+    tables: tuple[Table, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Finding:
     """The finding of `modulator_best_result` from one training and those that are its nulls."""
     parts = _gains(own)
     plain = Parts({"Pearson": PEARSON_GAIN.place(torch.zeros(1, dtype=torch.float64))})
@@ -74,7 +79,7 @@ def best_result(own: Learned, nulls: Sequence[Learned], tables: tuple[Table, ...
         part_noise=parts.noise,
         figures=(trained_exhibits.loss_by_epoch(own, nulls),),
         tables=tables,
-        notes=(f"{own.text.unchanged:.0%} of 200 greedy texts are as before the training",),
+        notes=(*notes, f"{own.text.unchanged:.0%} of 200 greedy texts are as before the training"),
     )
 
 

@@ -154,7 +154,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         run(module, file)
     modulator = LerpModulator(1500, 64, 3, generator=torch.Generator().manual_seed(0))
     with pytest.raises(StateError, match=r"texts [0-9a-f]{12}, here [0-9a-f]{12};"):
-        train(module, modulator, *reversed(data()), brief, file)
+        train(module, modulator, data()[1], data()[0], brief, file)
     with pytest.raises(StateError, match="checkpoint unsaid, here abc"):
         train(module, modulator, *data(), brief, file, origin={"checkpoint": "abc"})
     for content in (b"", b"no state", file.read_bytes()[:-900]):
@@ -170,3 +170,26 @@ def test_what_cannot_be_trained_on(tmp_path: Path) -> None:
         train(module, modulator, [[1]], [])
     with pytest.raises(ValueError, match="nothing to train on"):
         train(module, modulator, [], [])
+
+
+def test_the_notebooks_settings() -> None:
+    found = training.NOTEBOOKS
+    assert (found.held_out, found.seed, found.batch, found.epochs) == (0.1, 42, 32, 10)
+    assert (found.rate, found.weight_decay, found.clip) == (1e-3, 0.01, 1.0)
+    assert found.interval == 10
+
+
+def test_labels_are_shifted_right(tmp_path: Path) -> None:
+    """The decoder reads the start and the labels before: the source shows it each label itself."""
+    module = tiny_models.save_t5(tmp_path).eval()
+    inputs, targets = [[5, 6, 1], [7, 1]], [[20, 21, 1], [22, 1]]
+    with torch.no_grad():
+        found = training._loss(module, inputs, targets, torch.device("cpu"))
+        total = torch.tensor(0.0)
+        for text, target in zip(inputs, targets, strict=True):
+            read = [module.config.decoder_start_token_id, *target[:-1]]
+            output = module(input_ids=torch.tensor([text]), decoder_input_ids=torch.tensor([read]))
+            total += torch.nn.functional.cross_entropy(
+                output.logits[0], torch.tensor(target), reduction="sum"
+            )
+    torch.testing.assert_close(found, total / 5)

@@ -36,7 +36,8 @@ def further(words: Words, probes: Iterable[Probe], rows: Tensor) -> dict[str, Te
     """What Relations leave out, [draws] float64 each.
 
     Mean volume of the simplices that span one, the standard deviation of preservation over words,
-    and mean cosine in each band of path similarity, NaN in one without pairs. rows [words, d]. Source: SPEC R4, G2, M2.
+    and mean cosine in each band of path similarity, NaN in one without pairs. rows [words, d].
+    Source: SPEC R4, G2, M2.
     """
     std = row_cosines(rows, words.encoder).std(correction=0).item()
     unit = relations.unit_rows(rows)
