@@ -17,7 +17,7 @@ from geometry.modulation.resuming import StateError
 from geometry.modulation.training import TrainingSettings
 from invariants.__main__ import main
 from invariants.experiments import trained_exhibits as exhibits
-from invariants.experiments.modulation import comparison, overlay
+from invariants.experiments.modulation import comparison, learning, overlay
 from invariants.experiments.modulation.kept import keep, kept
 from invariants.experiments.modulation.learning import (
     Learned,
@@ -27,6 +27,7 @@ from invariants.experiments.modulation.learning import (
     probes_of,
     taught,
 )
+from invariants.experiments.modulation.measured import volume_cv
 from invariants.experiments.modulation.overlay import Overlay, overlay_of
 from invariants.experiments.recorded import recording_of
 from invariants.quantities import training as quantities
@@ -214,6 +215,24 @@ def test_a_state_of_other_weights_or_another_start_is_refused(
     torch.save(content, file)
     with pytest.raises(StateError, match=r"state\.pt: of another training: checkpoint 0{64}, here"):
         again(Recipe())
+
+
+def test_the_cv_check_looks_at_whole_states(
+    t5_tiny: Model, laid: Overlay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And at simplices of distinct ones: the source's reads eight coordinates, with repetition."""
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def watched(rows: torch.Tensor, simplices: torch.Tensor) -> tuple[float, int]:
+        seen.append((rows, simplices))
+        return volume_cv(rows, simplices)
+
+    monkeypatch.setattr(learning, "volume_cv", watched)
+    brief = TrainingSettings(epochs=1, batch=64, check_every=2)
+    learning.learn_field(t5_tiny, laid, brief, 150)
+    ((rows, simplices),) = seen
+    assert rows.shape[1] == laid.words.encoder.shape[1]
+    assert all(len(set(one)) == 5 for one in simplices.tolist())
 
 
 def test_options_reach_the_training(
