@@ -10,6 +10,7 @@ from typing import Any
 
 from fixtures import options as kinds
 from fixtures.model import Model
+from fixtures.representations import encode
 from geometry.estimate import Sampling
 from geometry.modulation.lerp import START, LerpModulator
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
@@ -123,7 +124,8 @@ def _looked_at(
 ) -> tuple[Learned, Table]:
     """What was learned, and the encoder before and after."""
     sampling, lessons = Sampling(), len(laid.texts[:count])
-    rows = overlay.encode_under(model, modulator, laid.texts)
+    with overlay.attached(model, modulator):
+        rows = encode(model.loaded, laid.texts)
     learned = examined(model, laid, sampling, recipe, settings, lessons, modulator, history, rows)
     probes = probes_of(laid.words, sampling)
     before, after = (further(laid.words, probes, x) for x in (laid.words.encoder, rows))
