@@ -2,7 +2,8 @@
 
 python -m invariants modulate MODEL: WordNet's geometry laid over its encoder, by α, with nulls.
 python -m invariants compare A B: the wider token embedding laid over the narrower, with its null.
-python -m invariants talk MODEL TEXT: what an encoder–decoder generates, plain and modulated.
+python -m invariants train MODEL: a modulator learns definition → lemma on the frozen model.
+python -m invariants talk MODEL [TEXT …]: what an encoder–decoder generates, plain and modulated.
 python -m invariants docs: the tables of docs/ drawn anew; with --check, whether they are stale.
 """
 

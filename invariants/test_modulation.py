@@ -29,8 +29,8 @@ def test_field_modulator_parameters(model: Model, measure: Measure) -> None:
 
 
 def test_modulator_best_result(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.modulation.modulator_best_result(model, sampling))
+    measure(quantities.training.modulator_best_result(model, sampling))
 
 
 def test_modulator_alpha_rises(model: Model, sampling: Sampling, measure: Measure) -> None:
-    measure(quantities.modulation.modulator_alpha_rises(model, sampling))
+    measure(quantities.training.modulator_alpha_rises(model, sampling))

@@ -15,11 +15,10 @@ from fixtures.registry import select_models
 from fixtures.wordnet import WordNetMissingError
 from geometry.estimate import Sampling, exact
 from geometry.modulation.training import TrainingSettings
-from invariants.__main__ import main
 from invariants.claims import load_claims
 from invariants.experiments.modulation import generation, overlay
 from invariants.experiments.modulation.generation import Text, incoherence
-from invariants.experiments.modulation.learning import Recipe, learn, learn_field, lemmas
+from invariants.experiments.modulation.learning import learn_field
 from invariants.experiments.modulation.measured import measure, volume_cv
 from invariants.experiments.modulation.overlay import Overlay, in_form, overlay_of
 from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
@@ -124,13 +123,6 @@ def test_simplices_without_volume_are_dropped_and_counted() -> None:
     assert volumes[0][0] == volumes[1][0]
 
 
-def test_talking_with_alpha_zero_changes_nothing(t5_tiny: Model, laid: Overlay) -> None:
-    prompt = "summarize: a small domestic animal that barks"
-    same = generation.talk(t5_tiny, laid, prompt, 0.0)
-    assert same.differing == 0
-    assert same.plain == same.modulated != ""
-
-
 def test_texts_are_held_against_the_plain_ones(t5_tiny: Model, laid: Overlay) -> None:
     prompts = generation.prompts_of(laid)
     assert generation.text_at(t5_tiny, laid, 0.0).unchanged == 1.0
@@ -156,32 +148,6 @@ def test_babble_is_not_coherent() -> None:
     plain = generation.compared([[1, 2, 3, 4]], [[1, 2, 3, 4]])
     for babble in ([5, 6] * 8, [5] * 16, [5, 6, 7, 8] * 4, []):
         assert incoherence(generation.compared([babble], [[1, 2, 3, 4]]), plain) > 1
-
-
-def test_lessons_teach_the_lemma_that_the_definition_was_matched_by(
-    t5_tiny: Model, laid: Overlay
-) -> None:
-    vocabulary = t5_tiny.vocabulary
-    assert vocabulary is not None
-    words = laid.words
-    first_lemmas = 0
-    for target, synset in zip(lemmas(t5_tiny, laid), words.synsets.tolist(), strict=True):
-        own = [lemma.replace("_", " ") for lemma in words.wordnet.lemmas[synset]]
-        assert target in vocabulary.encode_all(own)
-        first_lemmas += target == vocabulary.encode(own[0])
-    assert first_lemmas < 0.9 * len(words)
-
-
-def test_learning_moves_alpha_and_reports_before_and_after(t5_tiny: Model, laid: Overlay) -> None:
-    brief = TrainingSettings(epochs=1, batch=128)
-    found = learn(t5_tiny, laid, FEW, Recipe(0.1), settings=brief, count=300)
-    assert [one.preservation for one in found.original] == pytest.approx([1.0] * 5)
-    assert all(one.preservation < 1 for one in found.trained)
-    assert found.history.alpha[0] == pytest.approx([0.1] * 4, abs=0.01)
-    assert found.history.alpha[-1] != found.history.alpha[0]
-    assert not found.in_source_design
-    whole = dataclasses.replace(found, recipe=Recipe(), epochs=10, batch=32, lessons=found.words)
-    assert whole.in_source_design
 
 
 def test_a_field_modulator_learns_too(t5_tiny: Model, laid: Overlay) -> None:
@@ -250,8 +216,3 @@ def test_a_constant_of_one_alpha_everywhere(t5_tiny: Model, laid: Overlay) -> No
     overlay.encode_at(t5_tiny, laid, CONSTANT)
     assert laid.modulator.alpha.tolist() == pytest.approx([CONSTANT] * 4)
     assert math.isfinite(laid.alignment)
-
-
-def test_only_an_encoder_decoder_talks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["talk", "minilm_l6", "summarize: a dog"]) == 2
-    assert "encoder–decoders" in capsys.readouterr().err

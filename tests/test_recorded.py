@@ -18,7 +18,7 @@ from invariants.experiments.modulation.overlay import Form
 from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
 from invariants.experiments.recorded import SOURCES, Recording, recording_of
 from invariants.experiments.recorded_figures import recorded_figures, recorded_notes
-from invariants.quantities import modulation as quantities
+from invariants.quantities import training as quantities
 
 CLAIMED = (LOW, CONSTANT, HIGH)
 

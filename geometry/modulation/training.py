@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from tqdm import tqdm
 from geometry.modulation.field import FieldModulator, in_target
 from geometry.modulation.hooks import modulated
 from geometry.modulation.lerp import LerpModulator
+from geometry.modulation.resuming import History, State
+
+__all__ = ["NOTEBOOKS", "History", "TrainingSettings", "train"]
 
 IGNORED = -100  # labels that the loss passes over
+SAVED_EVERY = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +41,11 @@ class TrainingSettings:
     held_out: float = 0.1
     seed: int = 42
     interval: int = 10
-    checkpoint_every: int = 100
     check_every: int = 100
     patience: int = 5
 
 
 NOTEBOOKS = TrainingSettings()
-
-
-@dataclass(slots=True)
-class History:
-    """α every `interval` batches, mean training and held-out loss of every epoch, checked CVs.
-
-    α is by layer, for a field modulator by layer and expert; `stopped` the step of an early stop.
-    """
-
-    alpha: list[list[float]] = field(default_factory=list)
-    training: list[float] = field(default_factory=list)
-    held_out: list[float] = field(default_factory=list)
-    cv: list[float] = field(default_factory=list)
-    stopped: int | None = None
 
 
 def train(
@@ -65,15 +56,20 @@ def train(
     settings: TrainingSettings = NOTEBOOKS,
     checkpoint: Path | None = None,
     cv: Callable[[], float] | None = None,
+    *,
+    origin: Mapping[str, str] | None = None,
+    seconds: float = SAVED_EVERY,
 ) -> History:
     """Train the modulator in place; the model keeps its weights and stays in eval.
 
     `model` is an encoder–decoder that takes input_ids, attention_mask and labels, which it shifts
-    right itself. AdamW, a cosine schedule by epoch, clipped gradients; with a `checkpoint` file the
-    state is kept every hundred batches, and a run that finds one goes on from there to the same
-    end. A field modulator trains in its own parameter groups. `cv` measures the modulated encoder's
+    right itself. AdamW, a cosine schedule by epoch, clipped gradients. With a `checkpoint` file the
+    state is kept every so many `seconds`, and a run that finds one goes on from there to the same
+    numbers, bit for bit; `origin` names what else must be the same for that (weights, start of α).
+    A field modulator trains in its own parameter groups. `cv` measures the modulated encoder's
     pentachoron CV; five checks in a row outside 0.21 ± 0.05 end the run. Source: SPEC M3, M6.
-    Raises ValueError if inputs and targets do not pair up, or none is left to train on.
+    Raises ValueError if inputs and targets do not pair up, or none is left to train on, StateError
+    where the file is of another training.
     """
     kept, held = _split(len(inputs), len(targets), settings)
     frozen = [p.requires_grad for p in model.parameters()]
@@ -87,10 +83,11 @@ def train(
         groups = modulator.parameter_groups(settings.rate)
     optimiser = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
-    state = _State(modulator, optimiser, schedule, checkpoint)
+    known = _origin(settings, inputs, targets) | dict(origin or {})
+    state = State(modulator, optimiser, schedule, checkpoint, known, seconds)
     state.restore()
     history, running = state.history, state.running
-    with modulated(model.get_encoder(), modulator), tqdm(total=total, disable=None) as bar:
+    with modulated(model.get_encoder(), modulator), _bar(total, "training", "batch") as bar:
         bar.update(state.step)
         while state.step < total and history.stopped is None:
             epoch, place = divmod(state.step, per_epoch)
@@ -115,9 +112,9 @@ def train(
                 latest = history.cv[-settings.patience :]
                 if len(latest) == settings.patience and not any(map(in_target, latest)):
                     history.stopped = state.step
-            if state.step % settings.checkpoint_every == 0:
-                state.save()
+            state.save_in_time()
             bar.update()
+    state.save()
     modulator.eval()
     for parameter, required in zip(model.parameters(), frozen, strict=True):
         parameter.requires_grad_(required)
@@ -125,43 +122,16 @@ def train(
     return history
 
 
-@dataclass(slots=True)
-class _State:
-    """All that a run needs to go on where it was cut off."""
+def _origin(
+    settings: TrainingSettings, inputs: Sequence[list[int]], targets: Sequence[list[int]]
+) -> dict[str, str]:
+    """What a training's numbers follow from, beside model and modulator, in words."""
+    texts = sha256(repr((list(inputs), list(targets))).encode()).hexdigest()[:12]
+    return {name: str(value) for name, value in asdict(settings).items()} | {"texts": texts}
 
-    modulator: LerpModulator | FieldModulator
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    file: Path | None
-    step: int = 0
-    history: History = field(default_factory=History)
-    running: list[float] = field(default_factory=list)
 
-    def save(self) -> None:
-        if self.file is None:
-            return
-        partial = self.file.with_suffix(".partial")
-        parts = (self.modulator, self.optimiser, self.schedule)
-        content = {
-            "parts": [part.state_dict() for part in parts],
-            "step": self.step,
-            "history": asdict(self.history),
-            "running": self.running,
-        }
-        torch.save(content, partial)
-        partial.replace(self.file)
-
-    def restore(self) -> None:
-        if self.file is None or not self.file.exists():
-            return
-        content = torch.load(self.file, map_location="cpu", weights_only=True)
-        modulator, optimiser, schedule = content["parts"]
-        self.modulator.load_state_dict(modulator)
-        self.optimiser.load_state_dict(optimiser)
-        self.schedule.load_state_dict(schedule)
-        self.step = content["step"]
-        self.history = History(**content["history"])
-        self.running = content["running"]
+def _bar(total: int, what: str, unit: str) -> tqdm[None]:
+    return tqdm(total=total, desc=what, unit=unit, disable=None, leave=False, file=sys.stderr)
 
 
 def _split(inputs: int, targets: int, settings: TrainingSettings) -> tuple[Tensor, Tensor]:
@@ -188,10 +158,12 @@ def _evaluate(
     device: torch.device,
 ) -> float:
     losses = []
-    for part in held.split(settings.batch) if len(held) else ():
-        rows = part.tolist()
-        loss = _loss(model, [inputs[i] for i in rows], [targets[i] for i in rows], device)
-        losses.append(loss.item() * len(rows))
+    with _bar(len(held), "held out", "text") as bar:
+        for part in held.split(settings.batch) if len(held) else ():
+            rows = part.tolist()
+            loss = _loss(model, [inputs[i] for i in rows], [targets[i] for i in rows], device)
+            losses.append(loss.item() * len(rows))
+            bar.update(len(rows))
     return sum(losses) / max(1, len(held))
 
 

@@ -10,6 +10,7 @@ from invariants.commands.compare import compare
 from invariants.commands.docs import docs
 from invariants.commands.modulate import modulate
 from invariants.commands.talk import talk
+from invariants.commands.train import train
 from invariants.finding import NotApplicableError
 from reports.files import ResultsError
 
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "docs": docs,
     "modulate": modulate,
     "talk": talk,
+    "train": train,
 }
 
 

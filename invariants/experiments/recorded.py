@@ -115,6 +115,14 @@ def trainings_of(model: Model, sampling: Sampling) -> dict[Recipe, Learned]:
     return found
 
 
+def trained_where(model: Model) -> tuple[str, ...]:
+    """A note that says so where `trainings_of` is a recording's."""
+    recording = None if model.is_twin else recording_of(model)
+    if recording is None or not {one.recipe for one in recording.trainings} >= set(RECIPES):
+        return ()
+    return (f"trained as recorded of these weights on {recording.device}",)
+
+
 def _trainings(model: Model, sampling: Sampling) -> dict[Recipe, Learned]:
     recording = None if model.is_twin else recording_of(model)
     recorded = {} if recording is None else {one.recipe: one for one in recording.trainings}
@@ -189,6 +197,7 @@ def _learned(content: dict[str, Any]) -> Learned:
         trained=tuple(Relations(**one) for one in content["trained"]),
         plain_text=Text(**content["plain_text"]),
         text=Text(**content["text"]),
+        rate=content.get("rate", NOTEBOOKS.rate),
     )
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 
-from geometry.modulation.training import NOTEBOOKS
-from invariants.experiments.modulation.learning import Learned
 from invariants.experiments.modulation.sweep import CONSTANT, Sweep
 from invariants.experiments.recorded import Recording
 from reports.exhibits import Figure
 
 _RELATIONS = ("pearson", "gradient", "preservation", "cv")
-_DRAWN_EVERY = 8  # of the recorded steps
-_CONSTANTS = (CONSTANT, 0.5, 0.70846)
 
 
 def sweep_figures(sweep: Sweep) -> tuple[Figure, ...]:
@@ -24,55 +18,15 @@ def sweep_figures(sweep: Sweep) -> tuple[Figure, ...]:
 
 
 def recorded_figures(recording: Recording) -> tuple[Figure, ...]:
-    """The sweep's curves, and of the trainings α by step and by layer, and losses by epoch."""
-    figures, trainings = sweep_figures(recording.sweep), recording.trainings
-    if not trainings:
-        return figures
-    steps = range(0, len(trainings[0].history.alpha), _DRAWN_EVERY)
-    means = {
-        one.recipe.name: tuple(sum(row) / len(row) for row in one.history.alpha[::_DRAWN_EVERY])
-        for one in trainings
-    }
-    losses = {one.recipe.name: tuple(one.history.held_out) for one in trainings}
-    epochs = tuple(float(i + 1) for i in range(len(trainings[0].history.held_out)))
-    at = tuple(float(NOTEBOOKS.interval * step) for step in steps)
-    return (
-        *figures,
-        Figure("mean α, by training step", "lines", at, means),
-        Figure("held-out loss, by epoch", "lines", epochs, losses),
-        alpha_by_layer(trainings),
-    )
-
-
-def alpha_by_layer(trainings: Iterable[Learned]) -> Figure:
-    """Where α came to lie in each layer."""
-    found = {one.recipe.name: tuple(one.alpha.tolist()) for one in trainings}
-    layers = tuple(float(i) for i in range(max(map(len, found.values()))))
-    return Figure("final α, by layer", "lines", layers, found, {})
+    """The sweep's curves."""
+    return sweep_figures(recording.sweep)
 
 
 def recorded_notes(recording: Recording) -> tuple[str, ...]:
-    """One sentence on the sweep, one on each training."""
+    """One sentence on the sweep."""
     alphas = recording.sweep.alphas()
     draws = len(recording.sweep.relation("pearson", alphas[0]))
-    first = f"curves recorded on {recording.device}: {len(alphas)} α, {draws} draws each"
-    return (first, *map(_training_note, recording.trainings))
-
-
-def _training_note(learned: Learned) -> str:
-    alpha, losses = learned.alpha, learned.history.held_out
-    before, after = (
-        sum(one.pearson for one in found) / len(found)
-        for found in (learned.original, learned.trained)
-    )
-    mean = alpha.mean().item()
-    distances = ", ".join(f"{abs(mean - c):.3f} from {c:g}" for c in _CONSTANTS)
-    return (
-        f"trained, {learned.recipe.name}: α ends at {mean:.3f}"
-        f" (by layer {', '.join(f'{a:.3f}' for a in alpha.tolist())}), {distances};"
-        f" held-out loss {losses[0]:.3f} → {losses[-1]:.3f}, Pearson {before:.3f} → {after:.3f},"
-        f" texts unchanged {learned.text.unchanged:.2f}"
-    )
+    return (f"curves recorded on {recording.device}: {len(alphas)} α, {draws} draws each",)
 
 
 def _by_alpha(name: str, sweep: Sweep, title: str = "") -> Figure:

@@ -1,31 +1,20 @@
-"""Quantities of modulated encoders (SPEC M1 – M6)."""
+"""Quantities of modulated encoders (SPEC M1, M2, M4 – M6)."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 from fixtures.model import Model
-from geometry import relations
-from geometry.estimate import Sampling, exact, normal
+from geometry.estimate import Sampling, exact
 from geometry.modulation.field import FieldModulator
 from invariants.experiments import recorded
 from invariants.experiments.modulation.generation import incoherence
-from invariants.experiments.modulation.learning import Learned
-from invariants.experiments.modulation.measured import ANCHORS, Relations
+from invariants.experiments.modulation.measured import ANCHORS
 from invariants.experiments.modulation.overlay import Form, overlay_of
-from invariants.experiments.modulation.prints import (
-    PEARSON_GAIN,
-    PRINTED,
-    SPEARMAN_GAIN,
-    TRAINED_CV,
-    WAYS,
-)
+from invariants.experiments.modulation.prints import PRINTED, WAYS
 from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep
 from invariants.experiments.recorded_figures import (
-    alpha_by_layer,
     recorded_figures,
     recorded_notes,
     sweep_figures,
@@ -94,67 +83,6 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
     )
 
 
-def modulator_best_result(model: Model, sampling: Sampling) -> Finding:
-    """Where a trained LERP modulator's gains lie in the bands round their prints.
-
-    The parts: relative change of Pearson and of Spearman from the plain encoder's, and CV, each in
-    units of its band (−1 … 1); and *text*, how far it has gone to no longer coherent (1). Judged
-    only where the training was the source's: all words, ten epochs of batches of 32, α from 0.01.
-    """
-    trainings = recorded.trainings_of(model, sampling)
-    own, dealt = trainings[recorded.SOURCES], trainings[recorded.GEOMETRY_DEALT]
-    parts = _gains(own)
-    plain = Parts({"Pearson": PEARSON_GAIN.place(torch.zeros(1, dtype=torch.float64))})
-    return Finding(
-        estimate=parts.estimate,
-        design=_training_design(own),
-        in_source_design=own.in_source_design,
-        controls=(
-            Named("geometry dealt", _gains(dealt).worst(-1, 1), "to other words, trained alike"),
-            Named("no modulator", exact(plain.means["Pearson"]), "Pearson's gain of 0 %"),
-        ),
-        related=(
-            Named("Pearson, gain", over_draws(_gain(own, "pearson")), "claimed 1.52"),
-            Named("Spearman, gain", over_draws(_gain(own, "spearman")), "claimed 1.89"),
-            Named("CV", over_draws(_of(own.trained, "cv")), "claimed within 0.21 ± 0.05"),
-            Named("CV, plain", over_draws(_of(own.original, "cv")), "of the plain encoder"),
-            Named("preservation", over_draws(_of(own.trained, "preservation")), "after training"),
-            Named("texts unchanged", exact(own.text.unchanged), "after training"),
-            Named("held-out loss", exact(own.history.held_out[-1]), "after the last epoch"),
-        ),
-        parts=parts.means,
-        part_noise=parts.noise,
-    )
-
-
-def modulator_alpha_rises(model: Model, sampling: Sampling) -> Finding:
-    """Rank correlation of the trained α with depth: 1 where each layer's is above the one before.
-
-    Judged only where the training was the source's. A training on shuffled lemmas orders n layers
-    by chance: its correlation has the standard deviation 1/√(n − 1).
-    """
-    trainings = recorded.trainings_of(model, sampling)
-    own = trainings[recorded.SOURCES]
-    chance = 1 / math.sqrt(len(own.alpha) - 1) if len(own.alpha) > 1 else math.inf
-    shuffled, dealt = (
-        _rise(trainings[recipe]) for recipe in (recorded.LEMMAS_SHUFFLED, recorded.GEOMETRY_DEALT)
-    )
-    return Finding(
-        estimate=exact(_rise(own)),
-        design=_training_design(own),
-        in_source_design=own.in_source_design,
-        controls=(
-            Named("lemmas shuffled", normal(shuffled, chance), "to other definitions"),
-            Named("geometry dealt", normal(dealt, chance), "to other words"),
-        ),
-        related=(
-            Named("mean α", exact(own.alpha.mean().item()), "over layers, at the end"),
-            Named("last − first", exact((own.alpha[-1] - own.alpha[0]).item()), "layer's α"),
-        ),
-        figures=(alpha_by_layer(trainings.values()),),
-    )
-
-
 def field_modulator_parameters(model: Model) -> Finding:
     """Trainable parameters of the default field modulator for the model's own width and depth."""
     config = model.checkpoint.config
@@ -215,32 +143,6 @@ def _way(low: Tensor, here: Tensor, high: Tensor) -> Tensor:
     return place + ((here - low) - (here - low).mean() - place * ((high - low) - span)) / span
 
 
-def _gains(learned: Learned) -> Parts:
-    text = incoherence(learned.text, learned.plain_text)
-    return Parts(
-        {
-            "Pearson": PEARSON_GAIN.place(_gain(learned, "pearson")),
-            "Spearman": SPEARMAN_GAIN.place(_gain(learned, "spearman")),
-            "CV": TRAINED_CV.place(_of(learned.trained, "cv")),
-            "text": _one(text),
-        },
-        {
-            "Pearson": PEARSON_GAIN.noise,
-            "Spearman": SPEARMAN_GAIN.noise,
-            "CV": TRAINED_CV.noise,
-        },
-    )
-
-
-def _gain(learned: Learned, name: str) -> Tensor:
-    """Relative change of a correlation by training, [draws]."""
-    return _of(learned.trained, name) / _of(learned.original, name) - 1
-
-
-def _rise(learned: Learned) -> float:
-    return relations.spearman(torch.arange(len(learned.alpha)), learned.alpha)
-
-
 def _related(found: Sweep, alpha: float) -> tuple[Named, ...]:
     asked: tuple[tuple[str, float, Form, str], ...] = (
         ("", alpha, "normal", f"at α = {alpha:g}"),
@@ -256,10 +158,6 @@ def _related(found: Sweep, alpha: float) -> tuple[Named, ...]:
     return (*relations, Named("simplices dropped", dropped, "V² ≤ 0"))
 
 
-def _of(found: tuple[Relations, ...], name: str) -> Tensor:
-    return torch.tensor([getattr(one, name) for one in found], dtype=torch.float64)
-
-
 def _one(value: float) -> Tensor:
     return torch.tensor([value], dtype=torch.float64)
 
@@ -267,11 +165,6 @@ def _one(value: float) -> Tensor:
 def _design(sampling: Sampling) -> str:
     words = "all words" if sampling.samples >= ALL_WORDS else f"words of {sampling.samples} draws"
     return f"{DRAWS} draws of at most {ANCHORS} anchors, {words}, rows of N(0, 1)"
-
-
-def _training_design(learned: Learned) -> str:
-    words = "all words" if learned.lessons == learned.words else f"{learned.lessons} words"
-    return f"{learned.epochs} epochs of {words} in batches of {learned.batch}"
 
 
 def _parameters(width: int, layers: int) -> int:

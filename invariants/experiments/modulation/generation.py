@@ -10,8 +10,6 @@ import torch
 
 from fixtures.model import Model
 from invariants.experiments.modulation.overlay import Overlay, attached
-from invariants.experiments.relations import LONGEST
-from invariants.finding import NotApplicableError
 
 PROMPTS = 200
 _TOLERATED = 0.1
@@ -103,33 +101,6 @@ def generations(model: Model, prompts: list[list[int]], *, tokens: int = 16) -> 
             do_sample=False,
         )
     return [row[1 : row.index(end) if end in row else None] for row in found.tolist()]
-
-
-@dataclass(frozen=True, slots=True)
-class Talk:
-    """Two generations of one prompt, and in how many tokens they differ."""
-
-    plain: str
-    modulated: str
-    differing: int
-
-
-def talk(model: Model, laid: Overlay, prompt: str, alpha: float, *, tokens: int = 32) -> Talk:
-    """Greedy generation from the plain and from the modulated encoder. Source: SPEC M5.
-
-    Raises NotApplicableError for a model that does not generate from an encoder.
-    """
-    if not model.loaded.is_encoder_decoder or model.vocabulary is None:
-        raise NotApplicableError("only an encoder–decoder with a tokenizer can talk")
-    prompts = [model.vocabulary.encode(prompt, LONGEST)]
-    laid.modulator.fix_alpha(alpha)
-    (plain,) = generations(model, prompts, tokens=tokens)
-    with attached(model, laid.modulator):
-        (changed,) = generations(model, prompts, tokens=tokens)
-    length = max(len(plain), len(changed))
-    padded = [text + [-1] * (length - len(text)) for text in (plain, changed)]
-    differing = sum(a != b for a, b in zip(*padded, strict=True))
-    return Talk(model.vocabulary.decode(plain), model.vocabulary.decode(changed), differing)
 
 
 def _repetition(text: list[int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fixtures.model import Model
 from geometry import simplex
 from geometry.estimate import Sampling
 from geometry.modulation.field import FieldModulator
-from geometry.modulation.lerp import START
+from geometry.modulation.lerp import START, LerpModulator
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
 from invariants.experiments.modulation import overlay
 from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_under
@@ -42,8 +43,13 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        null = ", lemmas shuffled" * self.lemmas_shuffled + ", geometry dealt" * self.geometry_dealt
-        return f"α from {self.start:g}{null}"
+        return f"α from {self.start:g}" + f", {self.null}" * bool(self.null)
+
+    @property
+    def null(self) -> str:
+        """Which null it is, "" where it is none."""
+        dealt = ("lemmas shuffled", self.lemmas_shuffled), ("geometry dealt", self.geometry_dealt)
+        return ", ".join(name for name, is_dealt in dealt if is_dealt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,21 @@ class Learned:
     trained: tuple[Relations, ...]
     plain_text: Text
     text: Text
+    rate: float = NOTEBOOKS.rate
 
     @property
     def in_source_design(self) -> bool:
-        """Whether it was S9's training: all words, ten epochs, batches of 32, α from 0.01."""
-        source = (NOTEBOOKS.epochs, NOTEBOOKS.batch, self.words, START)
-        return (self.epochs, self.batch, self.lessons, self.recipe.start) == source
+        """Whether it was S9's training: all words, ten epochs, batches of 32 at 0.001, no null."""
+        source = (NOTEBOOKS.epochs, NOTEBOOKS.batch, NOTEBOOKS.rate, self.words, Recipe())
+        return (self.epochs, self.batch, self.rate, self.lessons, self.recipe) == source
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """After how many batches each α of the history was taken, [recorded]."""
+        kept = self.lessons - int(self.lessons * NOTEBOOKS.held_out)
+        total = self.history.stopped or self.epochs * math.ceil(kept / self.batch)
+        taken = (NOTEBOOKS.interval * i + 1 for i in range(len(self.history.alpha) - 1))
+        return (*taken, total)
 
     @property
     def alpha(self) -> Tensor:
@@ -85,13 +100,32 @@ def learn(
     *,
     settings: TrainingSettings = NOTEBOOKS,
     count: int | None = None,
-    checkpoint: Path | None = None,
 ) -> Learned:
     """Train the overlay's embeddings, projection and α: definition → the matched lemma.
 
     On the first `count` words, or all. Source: SPEC M3.
     """
-    words = laid.words
+    modulator, history = taught(model, laid, sampling, recipe, settings=settings, count=count)
+    rows = overlay.encode_under(model, modulator, laid.texts)
+    lessons = len(laid.texts[:count])
+    return examined(model, laid, sampling, recipe, settings, lessons, modulator, history, rows)
+
+
+def taught(
+    model: Model,
+    laid: Overlay,
+    sampling: Sampling,
+    recipe: Recipe,
+    *,
+    settings: TrainingSettings = NOTEBOOKS,
+    count: int | None = None,
+    checkpoint: Path | None = None,
+) -> tuple[LerpModulator, History]:
+    """The modulator that `learn` looks at, and its training's history.
+
+    With a `checkpoint` file a run that was cut off goes on to the same numbers. Raises StateError
+    where the file is of other weights or settings.
+    """
     inputs, targets = laid.texts[:count], lemmas(model, laid)[:count]
     if recipe.lemmas_shuffled:
         generator = torch.Generator().manual_seed(settings.seed)
@@ -99,21 +133,43 @@ def learn(
         targets = [targets[i] for i in order.tolist()]
     form = overlay.in_form(laid, "dealt" if recipe.geometry_dealt else "normal", sampling)
     modulator = overlay.copied(form.modulator, recipe.start)
-    history = train(model.loaded.module, modulator, inputs, targets, settings, checkpoint)
-    rows = overlay.encode_under(model, modulator, laid.texts)
-    probes = _probes(words, sampling)
-    prompts = prompts_of(laid)
+    origin = {
+        "checkpoint": model.checkpoint.sha256(),
+        "device": str(model.device),
+        "start": recipe.name,
+    }
+    history = train(
+        model.loaded.module, modulator, inputs, targets, settings, checkpoint, origin=origin
+    )
+    return modulator, history
+
+
+def examined(
+    model: Model,
+    laid: Overlay,
+    sampling: Sampling,
+    recipe: Recipe,
+    settings: TrainingSettings,
+    lessons: int,
+    modulator: LerpModulator,
+    history: History,
+    rows: Tensor,
+) -> Learned:
+    """What a trained modulator shows; rows [words, d]: all words' definitions under it."""
+    words, prompts = laid.words, prompts_of(laid)
+    probes = probes_of(words, sampling)
     return Learned(
         recipe=recipe,
         epochs=settings.epochs,
         batch=settings.batch,
-        lessons=len(inputs),
+        lessons=lessons,
         words=len(words),
         history=history,
         original=tuple(measure(words, probe, words.encoder) for probe in probes),
         trained=tuple(measure(words, probe, rows) for probe in probes),
         plain_text=plain_text(model, prompts),
         text=text_under(model, modulator, prompts),
+        rate=settings.rate,
     )
 
 
@@ -162,7 +218,8 @@ def learn_field(
     return LearnedField(modulator, history, before, after)
 
 
-def _probes(words: Words, sampling: Sampling) -> list[Probe]:
+def probes_of(words: Words, sampling: Sampling) -> list[Probe]:
+    """Five draws of anchors, pairs and simplices."""
     return [
         draw_probe(words, draw_anchors(words, sampling, draw), sampling, draw)
         for draw in range(DRAWS)
