@@ -117,7 +117,9 @@ def test_what_is_recorded_is_read_and_judged(
 def test_the_page_draws_the_recording_with_the_constant_marked(recording: Recording) -> None:
     drawn = {figure.title: figure for figure in recorded_figures(recording)}
     pearson = drawn["pearson, by α"]
-    assert pearson.marks == {"claimed constant": CONSTANT}
-    assert len(pearson.spread["pearson"]) == len(pearson.x) >= 4
+    assert pearson.marks == {"claimed constant": CONSTANT, "0.5": 0.5}
+    assert len(pearson.spread["WordNet's geometry"]) == len(pearson.x) >= 4
+    assert set(pearson.series) == {"WordNet's geometry", "zero rows", "geometry dealt"}
+    assert pearson.series["geometry dealt"].count(None) == len(pearson.x) - 4
     assert "share of generations unchanged, by α" in drawn
     assert recorded_notes(recording)[0].startswith("curves recorded on")

@@ -94,6 +94,7 @@ def map_of(model: Model, laid: Overlay, modulator: FieldModulator) -> FieldMap:
     found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def change(states: Tensor, tokens: Tensor, layer: int) -> Tensor:
+        del tokens
         reading = modulator.read(states, layer)
         kept = mask[0].to(states.device)
         volumes = reading.squared_volumes[kept].double()
