@@ -99,18 +99,26 @@ class LerpModulator(nn.Module):
         rows = self.geometric[among[order[:sample]].to(self.geometric.device)].double()
         norms = torch.linalg.vector_norm(rows, dim=1)
         unit = rows / norms[:, None].clamp_min(1e-12)
-        above = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
-        cosines = (unit @ unit.mT)[above]
+        mean, std = _pairwise_cosines(unit)
         covariance = torch.cov(rows.mT, correction=0)
         ratio = covariance.trace() ** 2 / covariance.square().sum() / rows.shape[1]
         return Health(
-            cosines.mean().item(),
-            cosines.std(correction=0).item(),
+            mean,
+            std,
             norms.mean().item(),
             norms.std(correction=0).item(),
             ratio.item(),
             tuple(self.alpha.tolist()),
         )
+
+
+def _pairwise_cosines(unit: Tensor) -> tuple[float, float]:
+    """Mean and population std of the cosines of all pairs of unit rows, without forming them."""
+    pairs = len(unit) * (len(unit) - 1)
+    own = unit.square().sum(1)
+    mean = ((unit.sum(0).square().sum() - own.sum()) / pairs).item()
+    square = (((unit.mT @ unit).square().sum() - own.square().sum()) / pairs).item()
+    return mean, math.sqrt(max(square - mean**2, 0.0))
 
 
 def simplex_embedding(simplices: Tensor) -> Tensor:

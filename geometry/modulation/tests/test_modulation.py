@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geometry.modulation import lerp
@@ -14,6 +14,7 @@ from geometry.modulation.regular_simplex import regular_simplex
 from geometry.simplex import cayley_menger_squared_volume, regular_simplex_volume
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 8))
 def test_a_regular_simplex_is_regular(k: int, spare: int) -> None:
     vertices = regular_simplex(k, k + spare)
@@ -145,8 +146,13 @@ def test_health_is_of_embeddings_from_all_over_the_table() -> None:
     modulator = LerpModulator(20_000, 8, 3)
     modulator.geometric.data[:10_000] *= 3
     assert modulator.health().norm_mean == pytest.approx(2 * 64**0.5, rel=0.02)
-    own = modulator.health(tokens=torch.arange(10_000))
+    own = modulator.health(500, torch.arange(10_000))
     assert own.norm_mean == pytest.approx(3 * 64**0.5, rel=0.02)
+    chosen = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[:500]
+    rows = torch.nn.functional.normalize(modulator.geometric[chosen].detach().double())
+    cosines = (rows @ rows.mT)[torch.ones(500, 500).triu(1).bool()]
+    assert own.cosine_mean == pytest.approx(cosines.mean().item(), abs=1e-9)
+    assert own.cosine_std == pytest.approx(cosines.std(correction=0).item(), rel=1e-6)
 
 
 def test_the_default_field_modulator_has_the_claimed_size() -> None:
@@ -177,8 +183,7 @@ def test_the_null_space_passes_bit_for_bit(
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
-    settings = FieldSettings(experts=experts, null_space=null_space)
-    modulator = FieldModulator(d, layers, settings)
+    modulator = FieldModulator(d, layers, FieldSettings(experts=experts, null_space=null_space))
     for dtype in (torch.float32, torch.bfloat16):
         states = torch.randn(2, 3, d).to(dtype)
         found = modulator(states, None, layers - 1)
@@ -298,12 +303,12 @@ def test_settings_that_leave_nothing_are_refused(wrong: dict[str, float]) -> Non
 
 
 def test_settings_change_what_is_built() -> None:
-    settings = FieldSettings(experts=(2,), dimensions=5, deformation=0.0, null_fraction=0.5)
-    modulator = FieldModulator(16, 2, settings)
+    own = FieldSettings(experts=(2,), dimensions=5, deformation=0.0, null_fraction=0.5)
+    modulator = FieldModulator(16, 2, own)
     assert (modulator.health().active, modulator.health().null) == (8, 8)
     reading = modulator.read(torch.randn(4, 16), 0)
     expected = torch.full((4, 1), regular_simplex_volume(2) ** 2)
     torch.testing.assert_close(reading.squared_volumes, expected)  # nothing deforms the template
-    assert settings.in_target(0.25)
-    assert not settings.in_target(0.27)
+    assert own.in_target(0.25)
+    assert not own.in_target(0.27)
     assert FieldSettings(cv_target=0.3, cv_reach=0.01).in_target(0.305)

@@ -18,12 +18,12 @@ from invariants.experiments.modulation.prompts import PROMPTS
 from invariants.experiments.relations import LONGEST
 from invariants.finding import NotApplicableError
 
-TEXTS, PAIRS = 100, 20_000
+TEXTS, PAIRS = 32, 20_000
 SPOKEN, TOKENS = 5, 32
 
 
 def impact_of(model: Model, texts: list[list[int]], modulator: Any, sampling: Sampling) -> Impact:
-    """Impact on the last hidden states of all tokens of up to a hundred texts.
+    """Impact on the last hidden states of all tokens of up to 32 texts.
 
     20,000 pairs of those tokens are held against one another. Source: SPEC 9, 17 (S7).
     """
