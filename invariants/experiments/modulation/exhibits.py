@@ -196,7 +196,7 @@ def _health(health: Health) -> dict[str, Cell]:
         "cosine, std": health.cosine_std,
         "norm, mean": health.norm_mean,
         "norm, std": health.norm_std,
-        "participation ratio / dimensions": health.participation_ratio,
+        "participation ratio over dimensions": health.participation_ratio,
         "α, least": alphas.min().item(),
         "α, mean": alphas.mean().item(),
         "α, greatest": alphas.max().item(),
