@@ -1,6 +1,7 @@
 """python -m invariants MODEL …: the same claims and records as pytest, without pytest.
 
 python -m invariants modulate MODEL: WordNet's geometry laid over its encoder, by α, with nulls.
+python -m invariants field MODEL: a field modulator trained on its encoder, or applied to it.
 python -m invariants compare A B: the wider token embedding laid over the narrower, with its null.
 python -m invariants train MODEL: a modulator learns definition → lemma on the frozen model.
 python -m invariants talk MODEL [TEXT …]: what an encoder–decoder generates, plain and modulated.

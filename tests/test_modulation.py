@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.errors import InputError
 from fixtures.model import Model
 from fixtures.registry import select_models
 from fixtures.wordnet import WordNetMissingError
 from geometry.estimate import Sampling, exact
+from geometry.modulation.field import FieldModulator, FieldSettings
 from geometry.modulation.training import TrainingSettings
 from invariants.claims import load_claims
-from invariants.experiments.modulation import generation, overlay
+from invariants.experiments import recorded
+from invariants.experiments.modulation import (
+    exhibits,
+    field_exhibits,
+    fields,
+    generation,
+    overlay,
+)
 from invariants.experiments.modulation.generation import Text, incoherence
-from invariants.experiments.modulation.learning import learn_field
-from invariants.experiments.modulation.measured import measure, volume_cv
+from invariants.experiments.modulation.measured import detail, measure, volume_cv
 from invariants.experiments.modulation.overlay import Overlay, in_form, overlay_of
-from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
+from invariants.experiments.modulation.resuming import PointFile
+from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Point, Setting, explore
 from invariants.finding import Finding
 from invariants.quantities import modulation as quantities
 from invariants.verdicts import Settings, judge
@@ -58,7 +68,9 @@ def unmatched(laid: Overlay) -> torch.Tensor:
 def test_the_overlay_carries_wordnets_geometry(t5_tiny: Model, laid: Overlay) -> None:
     assert overlay_of(t5_tiny, FEW) is laid
     assert laid.reconstruction > 0.8
-    assert laid.alignment > laid.alignment_null + 0.1
+    assert laid.aligned.cosine_mean > laid.aligned_null.cosine_mean + 0.1
+    assert laid.aligned.scale > laid.aligned_null.scale > 0
+    assert list(laid.eigenvalues) == sorted(laid.eigenvalues, reverse=True)
     assert (norms(laid)[laid.tokens] - 1).abs().max() < 1e-5
     mixed = laid.modulator.geometric @ laid.modulator.projection.mT
     own = torch.linalg.vector_norm(mixed[laid.tokens], dim=1)
@@ -152,10 +164,110 @@ def test_babble_is_not_coherent() -> None:
 
 def test_a_field_modulator_learns_too(t5_tiny: Model, laid: Overlay) -> None:
     brief = TrainingSettings(epochs=1, batch=64, check_every=2)
-    found = learn_field(t5_tiny, laid, brief, 300)
-    assert len(found.history.cv) == 2
-    assert all(0 < share <= 1 for share in found.modulator.health().validity)
-    assert found.trained.preservation < 1
+    modulator = fields.fresh_field(t5_tiny, laid)
+    history = fields.learn_field(t5_tiny, laid, modulator, brief, 300)
+    assert len(history.cv) == 2
+    assert all(0 < share <= 1 for row in modulator.health().validity for share in row)
+    found = fields.examine_field(t5_tiny, laid, modulator, FEW)
+    assert found.after[0].preservation < 1 == pytest.approx(found.before[0].preservation)
+    assert found.map.spanning.shape == (4, 3)
+    assert ((found.map.spanning > 0.5) & (found.map.spanning <= 1)).all()
+    assert found.test.passed
+    assert found.impact.cosine_mean < 1
+    titles = {one.title for one in field_exhibits.field_figures(modulator, found, history)}
+    assert titles >= {"validity map", "α by layer and expert", "field losses", "field cv"}
+    tables = {one.title: one for one in field_exhibits.field_tables(modulator, found)}
+    assert set(tables["field self-test"].rows.values()) == {("yes",)}
+    assert len(tables["field by layer and expert"].rows) == 12
+
+
+def test_a_saved_field_comes_back_with_its_settings(
+    t5_tiny: Model, laid: Overlay, tmp_path: Path
+) -> None:
+    settings = FieldSettings(experts=(1, 3), null_fraction=0.5, null_space="scattered")
+    modulator = fields.fresh_field(t5_tiny, laid, settings)
+    fields.save_field(modulator, tmp_path / "field")
+    again = fields.load_field(tmp_path / "field", t5_tiny, laid)
+    assert again.settings == settings
+    other = again.state_dict()
+    assert all(torch.equal(own, other[name]) for name, own in modulator.state_dict().items())
+    (tmp_path / "other").write_text("no field")
+    with pytest.raises(InputError, match="not a saved field modulator"):
+        fields.load_field(tmp_path / "other", t5_tiny, laid)
+    fields.save_field(FieldModulator(16, 2), tmp_path / "small")
+    with pytest.raises(InputError, match="d = 16 and 2 layers"):
+        fields.load_field(tmp_path / "small", t5_tiny, laid)
+
+
+def test_a_sweep_goes_on_with_the_points_it_has(
+    t5_tiny: Model, laid: Overlay, tmp_path: Path
+) -> None:
+    settings = [Setting("normal", alpha, 0) for alpha in (0.0, LOW)]
+    kept = PointFile(tmp_path / "points", t5_tiny, FEW)
+    whole = explore(t5_tiny, FEW, settings, known=kept.points, keep=kept.keep)
+    with (tmp_path / "points").open("a") as file:
+        file.write('{"setting": half a li')
+    again = PointFile(tmp_path / "points", t5_tiny, FEW)
+    assert again.points == whole.points
+    measured: list[Point] = []
+    further = Setting("normal", 0.02, 0)
+    found = explore(t5_tiny, FEW, [*settings, further], known=again.points, keep=measured.append)
+    assert [point.setting for point in measured] == [further]
+    assert found.points[:2] == whole.points
+    with pytest.raises(InputError, match="not of"):
+        PointFile(tmp_path / "points", t5_tiny, Sampling(1, FEW.samples))
+
+
+def test_tables_by_alpha_hold_every_form_beside_static_and_original(
+    t5_tiny: Model, laid: Overlay
+) -> None:
+    recording = recorded.recording_of(t5_tiny)
+    assert recording is not None
+    static = exhibits.Static(laid.words, FEW, 1)
+    relations = exhibits.relations_by_alpha(recording.sweep, static)
+    rows = relations.rows
+    assert {"static", "original", "α = 0.29154", "α = 0.29154, zero rows"} <= rows.keys()
+    assert "α = 0.5, geometry dealt" in rows
+    pearson, gain = (relations.columns.index(name) for name in ("Pearson", "ΔP"))
+    own, plain = (torch.tensor([rows[n][pearson]]) for n in ("α = 0.5", "original"))
+    assert rows["α = 0.5"][gain] == pytest.approx((own - plain).item(), abs=1e-5)
+    bands = exhibits.bands_by_alpha(recording.sweep, static)
+    assert bands is not None
+    assert len(bands.rows) == 6
+    assert {"pairs", "static", "original", "α = 0.29154", "Δ at 0.29154"} <= set(bands.columns)
+    last = dict(zip(bands.columns, bands.rows["(0, 0.05]"], strict=True))
+    numbers = torch.tensor([last[name] for name in ("α = 0.5", "original", "Δ at 0.5")])
+    assert (numbers[0] - numbers[1]).item() == pytest.approx(numbers[2].item(), abs=1e-5)
+
+
+def test_bands_hold_all_pairs_and_their_mean_cosines(laid: Overlay) -> None:
+    found = detail(laid.words, laid.probe, laid.words.encoder)
+    assert sum(found.counts) == len(laid.probe.pairs)
+    cosines = [0.0 if c is None else c for c in found.cosines]
+    weighted = sum(n * c for n, c in zip(found.counts, cosines, strict=True))
+    unit = torch.nn.functional.normalize(laid.words.encoder.double())
+    pairs = laid.probe.pairs
+    mean = (unit[pairs.first] * unit[pairs.second]).sum(1).mean().item()
+    assert weighted / len(pairs) == pytest.approx(mean, abs=1e-6)
+    assert found.preservation_std == pytest.approx(0, abs=1e-6)
+    assert found.volume > 0
+
+
+def test_five_prompts_are_said_with_and_without(t5_tiny: Model, laid: Overlay) -> None:
+    same = exhibits.texts_at(t5_tiny, laid, 0.0)
+    assert len(same.rows) == 5
+    assert {row[-1] for row in same.rows.values()} == {"IDENTICAL"}
+    other = exhibits.texts_at(t5_tiny, laid, 0.9)
+    for prompt, (plain, changed, differing, _, verdict) in other.rows.items():
+        assert plain == same.rows[prompt][0]
+        assert (verdict == "IDENTICAL") == (plain == changed) == (differing == 0)
+
+
+def test_states_under_no_alpha_are_the_plain_ones(t5_tiny: Model, laid: Overlay) -> None:
+    found = exhibits.impact_table(t5_tiny, laid, (0.0, HIGH), FEW)
+    assert found.rows["α = 0"][0] == found.rows["α = 0, geometry dealt"][0] == pytest.approx(1)
+    assert found.rows["α = 0"][2] == pytest.approx(1)
+    assert found.rows["α = 0.5"][0] < 0.9  # type: ignore[operator]
 
 
 def test_a_claim_is_asserted_only_in_its_sources_design(t5_tiny: Model) -> None:
@@ -215,4 +327,3 @@ def test_another_seed_moves_no_part_beyond_its_noise(
 def test_a_constant_of_one_alpha_everywhere(t5_tiny: Model, laid: Overlay) -> None:
     overlay.encode_at(t5_tiny, laid, CONSTANT)
     assert laid.modulator.alpha.tolist() == pytest.approx([CONSTANT] * 4)
-    assert math.isfinite(laid.alignment)

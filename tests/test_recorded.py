@@ -17,7 +17,7 @@ from invariants.experiments.modulation import prints
 from invariants.experiments.modulation.overlay import Form
 from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
 from invariants.experiments.recorded import SOURCES, Recording, recording_of
-from invariants.experiments.recorded_figures import recorded_figures, recorded_notes
+from invariants.experiments.recorded_figures import recorded_notes, sweep_figures
 from invariants.quantities import training as quantities
 
 CLAIMED = (LOW, CONSTANT, HIGH)
@@ -115,9 +115,11 @@ def test_what_is_recorded_is_read_and_judged(
 
 
 def test_the_page_draws_the_recording_with_the_constant_marked(recording: Recording) -> None:
-    drawn = {figure.title: figure for figure in recorded_figures(recording)}
+    drawn = {figure.title: figure for figure in sweep_figures(recording.sweep)}
     pearson = drawn["pearson, by α"]
-    assert pearson.marks == {"claimed constant": CONSTANT}
-    assert len(pearson.spread["pearson"]) == len(pearson.x) >= 4
+    assert pearson.marks == {"claimed constant": CONSTANT, "0.5": 0.5}
+    assert len(pearson.spread["WordNet's geometry"]) == len(pearson.x) >= 4
+    assert set(pearson.series) == {"WordNet's geometry", "zero rows", "geometry dealt"}
+    assert pearson.series["geometry dealt"].count(None) == len(pearson.x) - 4
     assert "share of generations unchanged, by α" in drawn
     assert recorded_notes(recording)[0].startswith("curves recorded on")

@@ -17,7 +17,7 @@ from geometry.modulation.resuming import StateError
 from geometry.modulation.training import TrainingSettings
 from invariants.__main__ import main
 from invariants.experiments import trained_exhibits as exhibits
-from invariants.experiments.modulation import comparison, learning, overlay
+from invariants.experiments.modulation import comparison, fields, overlay
 from invariants.experiments.modulation.kept import keep, kept
 from invariants.experiments.modulation.learning import (
     Learned,
@@ -227,9 +227,9 @@ def test_the_cv_check_looks_at_whole_states(
         seen.append((rows, simplices))
         return volume_cv(rows, simplices)
 
-    monkeypatch.setattr(learning, "volume_cv", watched)
+    monkeypatch.setattr(fields, "volume_cv", watched)
     brief = TrainingSettings(epochs=1, batch=64, check_every=2)
-    learning.learn_field(t5_tiny, laid, brief, 150)
+    fields.learn_field(t5_tiny, laid, fields.fresh_field(t5_tiny, laid), brief, 150)
     ((rows, simplices),) = seen
     assert rows.shape[1] == laid.words.encoder.shape[1]
     assert all(len(set(one)) == 5 for one in simplices.tolist())

@@ -12,7 +12,6 @@ import torch
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
-from geometry.modulation.regular_simplex import regular_simplex
 from geometry.spectrum import with_fixed_signs
 
 DIMENSIONS = 64
@@ -81,20 +80,31 @@ class LerpModulator(nn.Module):
         mixed = (self.geometric[tokens] @ self.projection.mT).to(states.dtype)
         return (1 - alpha) * states + alpha * mixed
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter by name."""
+        return {name: tuple(p.shape) for name, p in self.named_parameters()}
+
     @torch.no_grad()
-    def health(self, sample: int = 5_000) -> Health:
-        """Health of `sample` embeddings at random, the same ones every time."""
-        order = torch.randperm(len(self.geometric), generator=torch.Generator().manual_seed(0))
-        rows = self.geometric[order[:sample].to(self.geometric.device)].double()
+    def similarity(self, first: Tensor, second: Tensor) -> Tensor:
+        """Cosines of the geometric embeddings of two sets of tokens [a] and [b], [a, b] float64."""
+        unit = [nn.functional.normalize(self.geometric[ids].double()) for ids in (first, second)]
+        return unit[0] @ unit[1].mT
+
+    @torch.no_grad()
+    def health(self, sample: int = 5_000, tokens: Tensor | None = None) -> Health:
+        """Health of `sample` embeddings at random of all or of some tokens, the same every time."""
+        among = torch.arange(len(self.geometric)) if tokens is None else tokens
+        order = torch.randperm(len(among), generator=torch.Generator().manual_seed(0))
+        rows = self.geometric[among[order[:sample]].to(self.geometric.device)].double()
         norms = torch.linalg.vector_norm(rows, dim=1)
         unit = rows / norms[:, None].clamp_min(1e-12)
-        above = torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
-        cosines = (unit @ unit.mT)[above]
+        mean, std = _pairwise_cosines(unit)
         covariance = torch.cov(rows.mT, correction=0)
         ratio = covariance.trace() ** 2 / covariance.square().sum() / rows.shape[1]
         return Health(
-            cosines.mean().item(),
-            cosines.std(correction=0).item(),
+            mean,
+            std,
             norms.mean().item(),
             norms.std(correction=0).item(),
             ratio.item(),
@@ -102,18 +112,34 @@ class LerpModulator(nn.Module):
         )
 
 
-def simplex_embedding(vocabulary: int, dimensions: int, generator: torch.Generator) -> Tensor:
-    """Rows made of vertices of a regular simplex: five at random summed, at unit length.
+def _pairwise_cosines(unit: Tensor) -> tuple[float, float]:
+    """Mean and population std of the cosines of all pairs of unit rows, without forming them."""
+    pairs = len(unit) * (len(unit) - 1)
+    own = unit.square().sum(1)
+    mean = ((unit.sum(0).square().sum() - own.sum()) / pairs).item()
+    square = (((unit.mT @ unit).square().sum() - own.square().sum()) / pairs).item()
+    return mean, math.sqrt(max(square - mean**2, 0.0))
 
-    The simplex has dimensions + 1 vertices; [vocabulary, dimensions] float32.
+
+def simplex_embedding(simplices: Tensor) -> Tensor:
+    """Unit rows from a simplex per token, its vertices [tokens, vertices, dimensions] summed.
+
+    [tokens, dimensions] in the simplices' type; a simplex about the origin sums to a zero row.
+    Source: SPEC M1 (init_from_cayley_menger).
     """
-    vertices = regular_simplex(dimensions, dimensions)
-    chosen = torch.randint(len(vertices), (vocabulary, 5), generator=generator)
-    return nn.functional.normalize(vertices[chosen].sum(1)).float()
+    return nn.functional.normalize(simplices.sum(1))
 
 
-def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> Tensor:
-    """Unit rows whose products come near a similarity matrix [n, n], [n, dimensions] float64.
+@dataclass(frozen=True, slots=True)
+class SpectralEmbedding:
+    """Unit rows [n, k] float64, and the k eigenvalues they are made of, falling."""
+
+    rows: Tensor
+    eigenvalues: Tensor
+
+
+def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> SpectralEmbedding:
+    """Unit rows whose products come near a similarity matrix [n, n].
 
     Its largest eigenvectors, each times the root of its eigenvalue where that is positive. The
     symmetric part counts; signs are fixed by the largest entry of each eigenvector.
@@ -124,7 +150,8 @@ def spectral_embedding(similarity: Tensor, dimensions: int = DIMENSIONS) -> Tens
         raise ValueError(f"{n} rows span fewer than {dimensions} dimensions")
     symmetric = (similarity.double() + similarity.double().mT) / 2
     values, vectors = _largest_eigenpairs(symmetric, dimensions)
-    return nn.functional.normalize(with_fixed_signs(vectors) * values.clamp_min(0).sqrt())
+    rows = nn.functional.normalize(with_fixed_signs(vectors) * values.clamp_min(0).sqrt())
+    return SpectralEmbedding(rows, values)
 
 
 def _largest_eigenpairs(symmetric: Tensor, k: int) -> tuple[Tensor, Tensor]:

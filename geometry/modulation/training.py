@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from geometry.modulation.field import FieldModulator, in_target
+from geometry.modulation.field import SOURCES, FieldModulator
 from geometry.modulation.hooks import modulated
 from geometry.modulation.lerp import LerpModulator
 from geometry.modulation.resuming import History, State
@@ -79,8 +79,10 @@ def train(
     total = per_epoch * settings.epochs
     modulator.train()
     groups: Any = modulator.parameters()
+    in_target = SOURCES.in_target
     if isinstance(modulator, FieldModulator):
         groups = modulator.parameter_groups(settings.rate)
+        in_target = modulator.settings.in_target
     optimiser = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
     known = _origin(settings, inputs, targets) | dict(origin or {})

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fixtures.errors import InputError, UnavailableError
 from invariants.commands.compare import compare
 from invariants.commands.docs import docs
+from invariants.commands.field import field
 from invariants.commands.modulate import modulate
 from invariants.commands.talk import talk
 from invariants.commands.train import train
@@ -17,6 +18,7 @@ from reports.files import ResultsError
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "docs": docs,
+    "field": field,
     "modulate": modulate,
     "talk": talk,
     "train": train,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from fixtures.corpora import cache_folder
 from fixtures.errors import InputError
@@ -28,10 +27,10 @@ from invariants.experiments.modulation.sweep import (
     CONSTANT,
     HIGH,
     LOW,
-    Point,
     Setting,
     Sweep,
     explore,
+    point_of,
     swept,
 )
 from invariants.experiments.relations import ALL
@@ -147,8 +146,7 @@ def record(
     sampling = Sampling()
     settings = settings_to_record() if settings is None else settings
     recipes = recipes_to_record() if recipes is None else recipes
-    with tqdm(total=len(settings), desc="sweep", disable=None) as bar:
-        sweep = explore(model, sampling, settings, bar)
+    sweep = explore(model, sampling, settings)
     laid = overlay_of(model, sampling)
     trainings = tuple(learn(model, laid, sampling, one, settings=training) for one in recipes)
     found = Recording(model.checkpoint.sha256(), _device(model), sweep, trainings)
@@ -170,19 +168,11 @@ def read(file: Path) -> Recording:
         return Recording(
             checkpoint=content["checkpoint"],
             device=content["device"],
-            sweep=Sweep(tuple(map(_point, content["sweep"]["points"]))),
+            sweep=Sweep(tuple(map(point_of, content["sweep"]["points"]))),
             trainings=tuple(map(_learned, content["trainings"])),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordingError(f"{file}: not a readable recording ({error}); delete it") from error
-
-
-def _point(content: dict[str, Any]) -> Point:
-    return Point(
-        setting=Setting(**content["setting"]),
-        relations=Relations(**content["relations"]),
-        text=Text(**content["text"]),
-    )
 
 
 def _learned(content: dict[str, Any]) -> Learned:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
+from invariants.drawn import rounded
+from invariants.experiments.modulation.overlay import Form
 from invariants.experiments.modulation.sweep import CONSTANT, Sweep
 from invariants.experiments.recorded import Recording
 from reports.exhibits import Figure
 
 _RELATIONS = ("pearson", "gradient", "preservation", "cv")
+_AXES = {
+    "pearson": "Pearson's correlation",
+    "gradient": "gradient of cosines",
+    "preservation": "cosine with the plain encoder",
+    "cv": "CV of volumes",
+}
 
 
 def sweep_figures(sweep: Sweep) -> tuple[Figure, ...]:
-    """Relations and texts by α, in both forms: means over draws, with their spread."""
+    """Relations and texts by α: means over draws with their spread, the other forms beside them.
+
+    The null is the geometry dealt to other words.
+    """
     relations = tuple(_by_alpha(name, sweep) for name in _RELATIONS)
     return (*relations, _by_alpha("unchanged", sweep, "share of generations unchanged"))
-
-
-def recorded_figures(recording: Recording) -> tuple[Figure, ...]:
-    """The sweep's curves."""
-    return sweep_figures(recording.sweep)
 
 
 def recorded_notes(recording: Recording) -> tuple[str, ...]:
@@ -32,14 +40,33 @@ def recorded_notes(recording: Recording) -> tuple[str, ...]:
 def _by_alpha(name: str, sweep: Sweep, title: str = "") -> Figure:
     ask = sweep.text if name == "unchanged" else sweep.relation
     alphas = sweep.alphas()
-    drawn = {alpha: ask(name, alpha) for alpha in alphas}
+    own = [ask(name, alpha) for alpha in alphas]
+    forms: dict[str, Form] = {"zero rows": "zero", "geometry dealt": "dealt"}
+    others = {label: _means(ask, name, alphas, form, sweep) for label, form in forms.items()}
     return Figure(
         f"{title or name}, by α",
         "lines",
         alphas,
-        {name: tuple(x.mean().item() for x in drawn.values())},
-        {"claimed constant": CONSTANT},
-        {name: tuple(_std(x) for x in drawn.values())},
+        {"WordNet's geometry": rounded([x.mean().item() for x in own]), **others},
+        {"claimed constant": CONSTANT, "0.5": 0.5},
+        {"WordNet's geometry": rounded([_std(x) for x in own])},
+        x_label="α before every block",
+        y_label=title or _AXES[name],
+    )
+
+
+def _means(
+    ask: Callable[[str, float, Form], torch.Tensor],
+    name: str,
+    alphas: tuple[float, ...],
+    form: Form,
+    sweep: Sweep,
+) -> tuple[float | None, ...]:
+    """Means over draws of a form; None where it was not measured."""
+    measured = sweep.alphas(form)
+    return tuple(
+        rounded([ask(name, alpha, form).mean().item()])[0] if alpha in measured else None
+        for alpha in alphas
     )
 
 

@@ -9,22 +9,23 @@ from fixtures.model import Model
 from geometry.estimate import Sampling, exact
 from geometry.modulation.field import FieldModulator
 from invariants.experiments import recorded
+from invariants.experiments.modulation import exhibits
 from invariants.experiments.modulation.generation import incoherence
 from invariants.experiments.modulation.measured import ANCHORS
 from invariants.experiments.modulation.overlay import Form, overlay_of
 from invariants.experiments.modulation.prints import PRINTED, WAYS
 from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep
 from invariants.experiments.recorded_figures import (
-    recorded_figures,
     recorded_notes,
     sweep_figures,
 )
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.printed import Parts, over_draws
+from reports.exhibits import Table
 
 _D, _LAYERS = 512, 6
 ALL_WORDS = 100_000  # draws from which on every matched word is encoded
-_RELATIONS = ("pearson", "spearman", "gradient", "preservation", "cv")
+_RELATIONS = ("pearson", "gradient", "preservation")
 _TITLES = {
     "pearson": "Pearson",
     "gradient": "gradient",
@@ -56,6 +57,7 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
     laid = overlay_of(model, sampling)
     dealt = _between(found, "dealt")
     recording = recorded.recording_of(model)
+    whole = found if recording is None else recording.sweep
     parts = _between(found, "normal")
     return Finding(
         estimate=parts.estimate,
@@ -70,12 +72,13 @@ def phase_boundary(model: Model, sampling: Sampling) -> Finding:
             Named("distinct tokens", over_draws(found.text("distinct", CONSTANT)), "over tokens"),
             Named("repetition", over_draws(found.text("repetition", CONSTANT)), "pairs had before"),
             Named("reconstruction", exact(laid.reconstruction), "of Wu–Palmer in 64 dimensions"),
-            Named("alignment", exact(laid.alignment), "cosine after Procrustes"),
-            Named("alignment, null", exact(laid.alignment_null), "anchors' rows shuffled"),
+            Named("alignment", exact(laid.aligned.cosine_mean), "cosine after Procrustes"),
+            Named("alignment, null", exact(laid.aligned_null.cosine_mean), "anchors shuffled"),
         ),
+        tables=_tables(model, sampling, whole),
         parts=parts.means,
         part_noise=parts.noise,
-        figures=sweep_figures(found) if recording is None else recorded_figures(recording),
+        figures=sweep_figures(whole),
         notes=(
             *recorded.source_of(model, sampling),
             *(() if recording is None else recorded_notes(recording)),
@@ -97,6 +100,29 @@ def field_modulator_parameters(model: Model) -> Finding:
     )
 
 
+def _tables(model: Model, sampling: Sampling, found: Sweep) -> tuple[Table, ...]:
+    """What the overlay is made of, and what it does by α to relations, states and texts."""
+    laid = overlay_of(model, sampling)
+    claimed = (LOW, CONSTANT, HIGH)
+    impact = exhibits.impact_table(model, laid, claimed, sampling)
+    texts = exhibits.texts_at(model, laid)
+    return (
+        *_by_alpha(model, sampling, found),
+        impact,
+        texts,
+        exhibits.pipeline_table(laid),
+        exhibits.health_table(laid),
+    )
+
+
+def _by_alpha(
+    model: Model, sampling: Sampling, found: Sweep, alphas: tuple[float, ...] | None = None
+) -> tuple[Table, ...]:
+    static = exhibits.static_of(model, sampling)
+    bands = exhibits.bands_by_alpha(found, static, alphas)
+    return (exhibits.relations_by_alpha(found, static, alphas), *([] if bands is None else [bands]))
+
+
 def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
     found = recorded.sweep_of(model, sampling)
     parts = _places(found, alpha, alpha, "normal")
@@ -110,6 +136,7 @@ def _at(model: Model, sampling: Sampling, alpha: float) -> Finding:
             Named("no modulator", plain.worst(-1, 1), "the plain encoder's part farthest out"),
         ),
         related=_related(found, alpha),
+        tables=_by_alpha(model, sampling, found, (alpha,)),
         parts=parts.means,
         part_noise=parts.noise,
         notes=recorded.source_of(model, sampling),
@@ -144,18 +171,12 @@ def _way(low: Tensor, here: Tensor, high: Tensor) -> Tensor:
 
 
 def _related(found: Sweep, alpha: float) -> tuple[Named, ...]:
-    asked: tuple[tuple[str, float, Form, str], ...] = (
-        ("", alpha, "normal", f"at α = {alpha:g}"),
-        (", zero rows", alpha, "zero", "unmatched tokens bring nothing"),
-        (", plain", 0.0, "normal", "at α = 0"),
-    )
-    relations = (
-        Named(name + suffix, over_draws(found.relation(name, at, form)), meaning)
+    asked = (("", alpha, f"at α = {alpha:g}"), (", plain", 0.0, "at α = 0"))
+    return tuple(
+        Named(name + suffix, over_draws(found.relation(name, at)), meaning)
         for name in _RELATIONS
-        for suffix, at, form, meaning in asked
+        for suffix, at, meaning in asked
     )
-    dropped = over_draws(found.relation("dropped", alpha))
-    return (*relations, Named("simplices dropped", dropped, "V² ≤ 0"))
 
 
 def _one(value: float) -> Tensor:

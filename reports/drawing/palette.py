@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_CONTROLS = ("random", "null", "shuffled", "gaussian", "initialisation", "permuted", "normal")
+_CONTROLS = (
+    "random",
+    "null",
+    "shuffled",
+    "gaussian",
+    "initialisation",
+    "permuted",
+    "normal",
+    "dealt",
+)
 _ROLES = {"encoder": 0, "static": 1, "decoder": 2, "original": 3, "trained": 4, "procrustes": 5}
 _COLOURS, _DASHES = 8, 4
 

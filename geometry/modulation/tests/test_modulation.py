@@ -1,19 +1,20 @@
 from __future__ import annotations
 
-import math
+from typing import Literal
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry.modulation import field, lerp
-from geometry.modulation.field import FieldModulator, SimplexExpert
+from geometry.modulation import lerp
+from geometry.modulation.field import FieldModulator, FieldSettings, SimplexExpert
 from geometry.modulation.lerp import LerpModulator
 from geometry.modulation.regular_simplex import regular_simplex
 from geometry.simplex import cayley_menger_squared_volume, regular_simplex_volume
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 8))
 def test_a_regular_simplex_is_regular(k: int, spare: int) -> None:
     vertices = regular_simplex(k, k + spare)
@@ -75,17 +76,19 @@ def test_lanczos_finds_what_a_whole_decomposition_finds(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(160, 40, generator=generator).double()
     similarity = rows @ rows.mT
-    found = lerp.spectral_embedding(similarity, 20)
+    spectral = lerp.spectral_embedding(similarity, 20)
+    found = spectral.rows
     values, vectors = torch.linalg.eigh(similarity)
     expected = vectors[:, -20:] * values[-20:].sqrt()
     expected = torch.nn.functional.normalize(expected)
     torch.testing.assert_close(found @ found.mT, expected @ expected.mT, atol=1e-8, rtol=0)
+    torch.testing.assert_close(spectral.eigenvalues, values[-20:].flip(0), atol=1e-8, rtol=1e-10)
 
 
 def test_spectral_embedding_of_what_has_few_dimensions_is_exact() -> None:
     generator = torch.Generator().manual_seed(0)
     rows = torch.nn.functional.normalize(torch.randn(30, 4, generator=generator).double())
-    found = lerp.spectral_embedding(rows @ rows.mT, 4)
+    found = lerp.spectral_embedding(rows @ rows.mT, 4).rows
     torch.testing.assert_close(found @ found.mT, rows @ rows.mT, atol=1e-10, rtol=0)
     with pytest.raises(ValueError, match="fewer than 64"):
         lerp.spectral_embedding(torch.eye(5))
@@ -105,7 +108,9 @@ def test_tokens_take_after_their_nearest_anchors() -> None:
 
 def test_simplex_embedding_has_unit_rows_and_health_describes_it() -> None:
     modulator = LerpModulator(400, 8, 3)
-    rows = lerp.simplex_embedding(400, 64, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randint(65, (400, 5), generator=generator)
+    rows = lerp.simplex_embedding(regular_simplex(64, 64)[chosen]).float()
     modulator.geometric.data.copy_(rows)
     health = modulator.health()
     assert health.norm_mean == pytest.approx(1, abs=1e-6)
@@ -115,10 +120,39 @@ def test_simplex_embedding_has_unit_rows_and_health_describes_it() -> None:
     assert len(health.alpha) == 3
 
 
+@given(st.integers(1, 6), st.integers(2, 5), st.integers(0, 99))
+def test_given_simplices_are_summed_over_their_vertices(tokens: int, size: int, seed: int) -> None:
+    simplices = torch.randn(tokens, size, 7, generator=torch.Generator().manual_seed(seed)).double()
+    found = lerp.simplex_embedding(simplices)
+    cosines = torch.nn.functional.cosine_similarity(found, simplices.mean(1))
+    torch.testing.assert_close(cosines, torch.ones(tokens).double())
+    torch.testing.assert_close(torch.linalg.vector_norm(found, dim=1), torch.ones(tokens).double())
+
+
+def test_similarity_of_token_sets_is_the_cosine_of_their_embeddings() -> None:
+    modulator = LerpModulator(9, 4, 2, generator=torch.Generator().manual_seed(0))
+    first, second = torch.tensor([0, 3, 5]), torch.tensor([3, 8])
+    found = modulator.similarity(first, second)
+    rows = modulator.geometric.detach().double()
+    expected = torch.nn.functional.cosine_similarity(
+        rows[first][:, None], rows[second][None], dim=2
+    )
+    torch.testing.assert_close(found, expected)
+    assert found[1, 0].item() == pytest.approx(1)
+    assert modulator.shapes == {"geometric": (9, 64), "projection": (4, 64), "logit": (2,)}
+
+
 def test_health_is_of_embeddings_from_all_over_the_table() -> None:
     modulator = LerpModulator(20_000, 8, 3)
     modulator.geometric.data[:10_000] *= 3
     assert modulator.health().norm_mean == pytest.approx(2 * 64**0.5, rel=0.02)
+    own = modulator.health(500, torch.arange(10_000))
+    assert own.norm_mean == pytest.approx(3 * 64**0.5, rel=0.02)
+    chosen = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))[:500]
+    rows = torch.nn.functional.normalize(modulator.geometric[chosen].detach().double())
+    cosines = (rows @ rows.mT)[torch.ones(500, 500).triu(1).bool()]
+    assert own.cosine_mean == pytest.approx(cosines.mean().item(), abs=1e-9)
+    assert own.cosine_std == pytest.approx(cosines.std(correction=0).item(), rel=1e-6)
 
 
 def test_the_default_field_modulator_has_the_claimed_size() -> None:
@@ -142,10 +176,14 @@ def test_the_default_field_modulator_has_the_claimed_size() -> None:
     st.integers(0, 99),
 )
 def test_the_null_space_passes_bit_for_bit(
-    d: int, layers: int, experts: tuple[int, ...], null_space: str, seed: int
+    d: int,
+    layers: int,
+    experts: tuple[int, ...],
+    null_space: Literal["tail", "scattered"],
+    seed: int,
 ) -> None:
     torch.manual_seed(seed)
-    modulator = FieldModulator(d, layers, experts=experts, null_space=null_space)  # type: ignore[arg-type]
+    modulator = FieldModulator(d, layers, FieldSettings(experts=experts, null_space=null_space))
     for dtype in (torch.float32, torch.bfloat16):
         states = torch.randn(2, 3, d).to(dtype)
         found = modulator(states, None, layers - 1)
@@ -163,10 +201,12 @@ def test_the_null_space_passes_bit_for_bit(
 
 @given(st.floats(-1e4, 1e4))
 def test_alpha_never_leaves_its_range(logit: float) -> None:
-    modulator = FieldModulator(8, 2, experts=(1,))
+    modulator = FieldModulator(8, 2, FieldSettings(experts=(1,)))
     modulator.logit.data.fill_(logit)
-    assert (modulator.alpha >= field.LEAST).all()
-    assert (modulator.alpha <= field.MOST).all()
+    assert ((modulator.alpha >= 0.001) & (modulator.alpha <= 0.35)).all()
+    own = FieldModulator(8, 2, FieldSettings(alpha_min=0.005, alpha_max=0.05))
+    own.logit.data.fill_(logit)
+    assert ((own.alpha >= 0.005) & (own.alpha <= 0.05)).all()
 
 
 def test_features_are_edges_and_volume_and_have_gradients() -> None:
@@ -187,7 +227,7 @@ def test_gradients_through_volumes_and_gates(k: int) -> None:
     active = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
 
     def gated(x: torch.Tensor) -> torch.Tensor:
-        gate, validity = expert(x)
+        gate, validity, _ = expert(x)
         product: torch.Tensor = gate * validity
         return product
 
@@ -211,20 +251,64 @@ def test_the_gate_has_no_factor_of_validity() -> None:
 def test_health_follows_the_share_of_simplices_that_span_a_volume() -> None:
     torch.manual_seed(0)
     modulator = FieldModulator(16, 2)
-    assert modulator.health().validity == (0.0,) * 3
+    assert modulator.health().validity == ((0.0,) * 3,) * 2
     modulator(torch.randn(1, 3, 16), None, 0)
     after = modulator.health()
-    assert after.validity == pytest.approx((0.01,) * 3)  # all of them do, in a memory of 0.99
-    flat = SimplexExpert(1, 4)
+    assert after.validity[0] == pytest.approx((0.01,) * 3)  # all of them do, in a memory of 0.99
+    assert after.validity[1] == (0.0,) * 3
+    flat = modulator.experts[1]
+    assert isinstance(flat, SimplexExpert)
     flat.template.zero_()
     flat.deform.weight.data.zero_()
     flat.deform.bias.data.zero_()
-    flat(torch.randn(5, 4))
-    assert flat.running_validity.item() == 0.0
+    modulator(torch.randn(1, 3, 16), None, 1)
+    assert modulator.health().validity[1] == pytest.approx((0.01, 0.0, 0.01))
     assert after.alpha[0] == pytest.approx((0.01,) * 3)
     modulator.eval()
     modulator(torch.randn(1, 3, 16), None, 0)
-    assert modulator.health().validity == after.validity
-    assert field.in_target(0.25)
-    assert not field.in_target(0.27)
-    assert math.isfinite(sum(after.validity))
+    assert modulator.health().validity[0] == after.validity[0]
+
+
+def test_health_tells_experts_dimensions_and_parameters() -> None:
+    health = FieldModulator(512, 6).health()
+    assert (health.active, health.null, health.parameters) == (384, 128, 38_552)
+    assert sum(one.parameters for one in health.experts) == 38_552 - 6 * 3
+    for one in health.experts:
+        expected = regular_simplex_volume(one.k) ** 2
+        assert one.template_squared_volume == pytest.approx(expected, rel=1e-5)
+        assert one.deformation_norm > 0
+
+
+def test_a_reading_holds_what_the_experts_see() -> None:
+    torch.manual_seed(0)
+    modulator = FieldModulator(16, 2).eval()
+    states = torch.randn(2, 3, 16)
+    reading = modulator.read(states, 1)
+    assert torch.equal(reading.states, modulator(states, None, 1))
+    assert reading.squared_volumes.shape == reading.validity.shape == (2, 3, 3)
+    assert ((reading.validity > 0) & (reading.validity < 1)).all()
+    expert = modulator.experts[2]
+    assert isinstance(expert, SimplexExpert)
+    expected = cayley_menger_squared_volume(expert.vertices(states[..., :12]).double()).float()
+    torch.testing.assert_close(reading.squared_volumes[..., 2], expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"null_fraction": 1.0}, {"alpha_start": 0.4}, {"alpha_min": 0.0}, {"alpha_max": 1.0}],
+)
+def test_settings_that_leave_nothing_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"null fraction|α must start"):
+        FieldSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_settings_change_what_is_built() -> None:
+    own = FieldSettings(experts=(2,), dimensions=5, deformation=0.0, null_fraction=0.5)
+    modulator = FieldModulator(16, 2, own)
+    assert (modulator.health().active, modulator.health().null) == (8, 8)
+    reading = modulator.read(torch.randn(4, 16), 0)
+    expected = torch.full((4, 1), regular_simplex_volume(2) ** 2)
+    torch.testing.assert_close(reading.squared_volumes, expected)  # nothing deforms the template
+    assert own.in_target(0.25)
+    assert not own.in_target(0.27)
+    assert FieldSettings(cv_target=0.3, cv_reach=0.01).in_target(0.305)

@@ -10,27 +10,22 @@ import torch
 from torch import Tensor
 
 from fixtures.model import Model
-from geometry import simplex
 from geometry.estimate import Sampling
-from geometry.modulation.field import FieldModulator
 from geometry.modulation.lerp import START, LerpModulator
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
 from invariants.experiments.modulation import overlay
 from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_under
 from invariants.experiments.modulation.measured import (
-    SIMPLICES,
     Probe,
     Relations,
     draw_anchors,
     draw_probe,
     measure,
-    volume_cv,
 )
 from invariants.experiments.modulation.overlay import Overlay
 from invariants.experiments.relations import Words
 
 DRAWS = 5
-_PROBED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,42 +175,6 @@ def lemmas(model: Model, laid: Overlay) -> list[list[int]]:
     """
     end = model.loaded.module.config.eos_token_id
     return [[token, end] for token in laid.tokens.tolist()]
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedField:
-    """M6: a trained field modulator, its history, and the encoder before and after."""
-
-    modulator: FieldModulator
-    history: History
-    original: Relations
-    trained: Relations
-
-
-def learn_field(
-    model: Model, laid: Overlay, settings: TrainingSettings = NOTEBOOKS, count: int | None = None
-) -> LearnedField:
-    """Train a field modulator on the first `count` words; five CV checks out of band end it.
-
-    The check is of the whole states of 500 definitions, on fixed simplices of distinct ones. The
-    source's looks at the first eight coordinates only and may draw one point twice: errata.
-    Source: SPEC M6.
-    """
-    words = laid.words
-    torch.manual_seed(settings.seed)
-    modulator = FieldModulator(words.encoder.shape[1], overlay.depth(model)).to(model.device)
-    probe = laid.texts[:_PROBED]
-    generator = torch.Generator().manual_seed(settings.seed)
-    sets = simplex.draw_index_sets(len(probe), SIMPLICES, 5, generator)
-
-    def cv() -> float:
-        return volume_cv(overlay.encode_under(model, modulator, probe), sets)[0]
-
-    inputs, targets = laid.texts[:count], lemmas(model, laid)[:count]
-    history = train(model.loaded.module, modulator, inputs, targets, settings, cv=cv)
-    rows = overlay.encode_under(model, modulator, laid.texts)
-    before, after = (measure(words, laid.probe, r) for r in (words.encoder, rows))
-    return LearnedField(modulator, history, before, after)
 
 
 def probes_of(words: Words, sampling: Sampling) -> list[Probe]:

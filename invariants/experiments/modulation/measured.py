@@ -40,6 +40,20 @@ class Relations:
     dropped: int
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What else representations show: volumes, the spread of preservation, cosines by band.
+
+    `volume` is the mean of the simplices that span one; `counts` and `cosines` are the pairs in
+    each band of path similarity, closest first, and their mean cosine (None of none). SPEC R4, S10.
+    """
+
+    volume: float
+    preservation_std: float
+    counts: tuple[int, ...]
+    cosines: tuple[float | None, ...]
+
+
 def draw_anchors(words: Words, sampling: Sampling, draw: int) -> Tensor:
     """At most 3,000 words at random, in order, [anchors] int64."""
     order = torch.randperm(len(words), generator=sampling.generator(f"anchors, draw {draw}"))
@@ -71,9 +85,26 @@ def measure(words: Words, probe: Probe, rows: Tensor) -> Relations:
     )
 
 
+def detail(words: Words, probe: Probe, rows: Tensor) -> Detail:
+    """Mean volume, spread of preservation and bands of representations [words, d]."""
+    unit = relations.unit_rows(rows)
+    cosines = relations.pair_cosines(unit, probe.pairs.first, probe.pairs.second)
+    inside = [band.contains(probe.pairs.similarity) for band in relations.BANDS]
+    return Detail(
+        volume=_volumes(rows, probe.simplices).mean().item(),
+        preservation_std=row_cosines(rows, words.encoder).std(correction=0).item(),
+        counts=tuple(int(chosen.sum()) for chosen in inside),
+        cosines=tuple(cosines[own].mean().item() if own.any() else None for own in inside),
+    )
+
+
 def volume_cv(rows: Tensor, simplices: Tensor) -> tuple[float, int]:
     """CV of the volumes of rows' simplices, and how many span none and are dropped. SPEC G2."""
-    squares = simplex.squared_volumes_of_rows(rows, simplices)
-    volumes = squares[squares > 0].sqrt()
+    volumes = _volumes(rows, simplices)
     cv = volumes.std(correction=0) / volumes.mean()
-    return cv.item(), len(squares) - len(volumes)
+    return cv.item(), len(simplices) - len(volumes)
+
+
+def _volumes(rows: Tensor, simplices: Tensor) -> Tensor:
+    squares = simplex.squared_volumes_of_rows(rows, simplices)
+    return squares[squares > 0].sqrt()

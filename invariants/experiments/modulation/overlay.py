@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from fixtures.model import Model
 from fixtures.representations import encode
 from geometry import relations
-from geometry.alignment import orthogonal_procrustes, principal_components
+from geometry.alignment import Procrustes, orthogonal_procrustes, principal_components
 from geometry.embedding import row_cosines
 from geometry.estimate import Sampling
 from geometry.modulation.hooks import modulated, transformer_blocks
@@ -21,6 +22,7 @@ from geometry.modulation.lerp import (
     DIMENSIONS,
     START,
     LerpModulator,
+    SpectralEmbedding,
     spectral_embedding,
     spread_to_neighbours,
 )
@@ -39,14 +41,24 @@ SCALE = 0.1
 Form = Literal["normal", "zero", "dealt"]
 
 
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Anchors' cosines after Procrustes, and the scale that would then come nearest."""
+
+    cosine_mean: float
+    cosine_std: float
+    scale: float
+
+
 @dataclass(frozen=True)
 class Overlay:
     """A LERP modulator made from Wu–Palmer similarity on one draw of anchors.
 
     `tokens` [words] are the matched words' rows of the modulator, `texts` their definitions; all
     other rows are drawn from N(0, 1), as an embedding begins. `reconstruction`: correlation of the
-    64-d products with the target similarities. `alignment`: mean cosine after Procrustes,
-    `alignment_null` the same of row-shuffled anchors.
+    64-d products with the target similarities; `eigenvalues`: the target's five largest.
+    `aligned` is the Procrustes fit onto the encoder's principal components, `aligned_null` that of
+    row-shuffled anchors; `encoder_norm` is the mean norm of the anchors' representations.
     """
 
     modulator: LerpModulator
@@ -56,8 +68,10 @@ class Overlay:
     texts: list[list[int]]
     probe: Probe
     reconstruction: float
-    alignment: float
-    alignment_null: float
+    eigenvalues: tuple[float, ...]
+    aligned: Aligned
+    aligned_null: Aligned
+    encoder_norm: float
 
 
 def overlay(model: Model, sampling: Sampling, draw: int = 0) -> Overlay:
@@ -70,8 +84,8 @@ def overlay(model: Model, sampling: Sampling, draw: int = 0) -> Overlay:
     if len(anchors) < 4 * DIMENSIONS:
         raise NotApplicableError(f"{len(anchors)} words are too few for {DIMENSIONS} dimensions")
     generator = sampling.generator(f"overlay, draw {draw}")
-    target = _mirrored(taxonomy().wup_similarity_matrix(*[words.synsets[anchors]] * 2))
-    geometric = spectral_embedding(target)
+    target, spectral = _spectral(words.synsets[anchors])
+    geometric = spectral.rows
     encoded = words.encoder[anchors]
     components = principal_components(encoded, DIMENSIONS)
     reduced = nn.functional.normalize(components.project(encoded))
@@ -92,13 +106,29 @@ def overlay(model: Model, sampling: Sampling, draw: int = 0) -> Overlay:
         texts=_definitions(model, words),
         probe=draw_probe(words, anchors, sampling, draw),
         reconstruction=_upper_correlation(geometric @ geometric.mT, target),
-        alignment=row_cosines(fit.map(geometric), reduced).mean().item(),
-        alignment_null=row_cosines(
-            orthogonal_procrustes(geometric, shuffled).map(geometric), shuffled
-        )
-        .mean()
-        .item(),
+        eigenvalues=tuple(spectral.eigenvalues[:5].tolist()),
+        aligned=_aligned(fit, geometric, reduced),
+        aligned_null=_aligned(orthogonal_procrustes(geometric, shuffled), geometric, shuffled),
+        encoder_norm=norm.item(),
     )
+
+
+def _spectral(synsets: Tensor) -> tuple[Tensor, SpectralEmbedding]:
+    """Wu–Palmer similarities of synsets [n, n], and their spectral embedding."""
+    with tqdm(total=2, desc="Wu–Palmer", unit="step", disable=None, leave=False) as bar:
+        target = _mirrored(taxonomy().wup_similarity_matrix(synsets, synsets))
+        bar.update()
+        spectral = spectral_embedding(target)
+        bar.update()
+    return target, spectral
+
+
+def _aligned(fit: Procrustes, source: Tensor, target: Tensor) -> Aligned:
+    mapped = fit.map(source)
+    cosines = row_cosines(mapped, target)
+    shared = ((mapped - fit.target) * (target - fit.target)).sum()
+    scale = shared / (source - fit.source).square().sum()
+    return Aligned(cosines.mean().item(), cosines.std(correction=0).item(), scale.item())
 
 
 def overlay_of(model: Model, sampling: Sampling, draw: int = 0) -> Overlay:
@@ -150,22 +180,24 @@ def encode_at(model: Model, laid: Overlay, alpha: float) -> Tensor:
     return encode_under(model, laid.modulator, laid.texts)
 
 
-def encode_under(model: Model, modulator: Any, texts: list[list[int]]) -> Tensor:
+def encode_under(
+    model: Model, modulator: Any, texts: list[list[int]], *, progress: bool = False
+) -> Tensor:
     """Texts through the modulated encoder, [texts, d]."""
     with attached(model, modulator):
-        return encode(model.loaded, texts, progress=False)
+        return encode(model.loaded, texts, progress=progress)
 
 
 @contextmanager
 def attached(model: Model, modulator: Any) -> Iterator[None]:
     """The modulator on the model's encoder, or on its only stack."""
-    with modulated(_stack(model), modulator):
+    with modulated(stack_of(model), modulator):
         yield
 
 
 def depth(model: Model) -> int:
     """Blocks of the stack that a modulator is attached to."""
-    return len(transformer_blocks(_stack(model)))
+    return len(transformer_blocks(stack_of(model)))
 
 
 def _of_all_words(words: Words, anchors: Tensor, geometric: Tensor) -> Tensor:
@@ -179,7 +211,8 @@ def _of_all_words(words: Words, anchors: Tensor, geometric: Tensor) -> Tensor:
     return found
 
 
-def _stack(model: Model) -> Any:
+def stack_of(model: Model) -> Any:
+    """The module that a modulator is attached to: the encoder, or the only stack."""
     module = model.loaded.module
     return module.get_encoder() if model.loaded.is_encoder_decoder else module.base_model
 

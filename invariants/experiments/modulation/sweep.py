@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from fixtures.model import Model
 from geometry.estimate import Sampling
 from invariants.experiments.modulation import overlay
 from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_at
-from invariants.experiments.modulation.measured import Relations, measure
+from invariants.experiments.modulation.measured import Detail, Relations, detail, measure
 from invariants.experiments.modulation.overlay import Form
 
 LOW, CONSTANT, HIGH = 0.01, 0.29154, 0.5
@@ -31,11 +32,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What one setting shows."""
+    """What one setting shows; `detail` is None where a recording left it out."""
 
     setting: Setting
     relations: Relations
     text: Text
+    detail: Detail | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ class Sweep:
         """A field of Text over the draws, [draws] float64."""
         return _tensor([getattr(point.text, name) for point in self._at(alpha, form)])
 
+    def detail(self, name: str, alpha: float, form: Form = "normal") -> Tensor:
+        """A number of Detail over the draws that have it, [≤ draws] float64."""
+        found = [point.detail for point in self._at(alpha, form)]
+        return _tensor([getattr(one, name) for one in found if one is not None])
+
+    def bands(self, alpha: float, form: Form = "normal") -> Detail | None:
+        """Pairs and mean cosines by band of path similarity, on the first draw."""
+        return next((p.detail for p in self._at(alpha, form) if p.setting.draw == 0), None)
+
     def mean_text(self, alpha: float, form: Form = "normal") -> Text:
         """The mean over the draws."""
         names = ("unchanged", "distinct", "repetition")
@@ -72,22 +83,60 @@ class Sweep:
 
 
 def explore(
-    model: Model, sampling: Sampling, settings: Iterable[Setting], bar: tqdm[None] | None = None
+    model: Model,
+    sampling: Sampling,
+    settings: Iterable[Setting],
+    *,
+    known: Iterable[Point] = (),
+    keep: Callable[[Point], None] | None = None,
 ) -> Sweep:
-    """What every setting shows."""
-    points = []
-    for setting in settings:
-        laid = overlay.overlay_of(model, sampling, setting.draw)
-        if setting.alpha == 0.0:
-            rows, text = laid.words.encoder, plain_text(model, prompts_of(laid))
-        else:
-            formed = overlay.in_form(laid, setting.form, sampling)
-            rows = overlay.encode_at(model, formed, setting.alpha)
-            text = text_at(model, formed, setting.alpha)
-        points.append(Point(setting, measure(laid.words, laid.probe, rows), text))
-        if bar is not None:
-            bar.update()
-    return Sweep(tuple(points))
+    """What every setting shows; those of `known` points are not measured again.
+
+    Every point that is measured is handed to `keep` at once.
+    """
+    points = {point.setting: point for point in known}
+    wanted = list(settings)
+    missing = [setting for setting in wanted if setting not in points]
+    for setting in tqdm(missing, desc="sweep", unit="point", disable=None if missing else True):
+        points[setting] = _measured(model, sampling, setting)
+        if keep is not None:
+            keep(points[setting])
+    return Sweep(tuple(points[setting] for setting in wanted))
+
+
+def _measured(model: Model, sampling: Sampling, setting: Setting) -> Point:
+    laid = overlay.overlay_of(model, sampling, setting.draw)
+    if setting.alpha == 0.0:
+        rows, text = laid.words.encoder, plain_text(model, prompts_of(laid))
+    else:
+        formed = overlay.in_form(laid, setting.form, sampling)
+        rows = overlay.encode_at(model, formed, setting.alpha)
+        text = text_at(model, formed, setting.alpha)
+    return Point(
+        setting,
+        measure(laid.words, laid.probe, rows),
+        text,
+        detail(laid.words, laid.probe, rows),
+    )
+
+
+def point_of(content: dict[str, Any]) -> Point:
+    """A point from its fields, as dataclasses.asdict and JSON give them.
+
+    Raises KeyError or TypeError for what is no point.
+    """
+    found = content["detail"]
+    return Point(
+        setting=Setting(**content["setting"]),
+        relations=Relations(**content["relations"]),
+        text=Text(**content["text"]),
+        detail=None if found is None else _detail_of(found),
+    )
+
+
+def _detail_of(content: dict[str, Any]) -> Detail:
+    lists = {name: tuple(content[name]) for name in ("counts", "cosines")}
+    return Detail(**(content | lists))
 
 
 def swept(model: Model, sampling: Sampling, known: Iterable[Point]) -> Sweep:
@@ -97,11 +146,7 @@ def swept(model: Model, sampling: Sampling, known: Iterable[Point]) -> Sweep:
     """
     key = f"sweep {sampling.seed} {sampling.samples}"
     if key not in model.memory:
-        settings = _claimed_settings()
-        kept = [point for point in known if point.setting in settings]
-        missing = set(settings) - {point.setting for point in kept}
-        further = explore(model, sampling, (one for one in settings if one in missing))
-        model.memory[key] = Sweep((*kept, *further.points))
+        model.memory[key] = explore(model, sampling, _claimed_settings(), known=known)
     found: Sweep = model.memory[key]
     return found
 
