@@ -5,13 +5,13 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --constraint con
 .PHONY: report test wordnet clean
 
 report: .venv/default wordnet
-	.venv/bin/pytest invariants -q --report report.html --results results.json
+	.venv/bin/pytest invariants -q -n 2 --report report.html --results results.json
 
 test: .venv/dev wordnet
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q --benchmark-skip -m "" geometry fixtures reports tests
+	.venv/bin/pytest -q -n 2 --benchmark-skip -m "" geometry fixtures reports tests
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
