@@ -87,7 +87,7 @@ def _lookup(place: str, model: str, results: Results, claims: dict[str, Claim]) 
     """What is wrong with a place in results; empty where it is there."""
     if place.startswith("run / "):
         return _in_ledger(place.removeprefix("run / "), model, results)
-    claim = re.split(r" band$| / | # ", place)[0]
+    claim = re.split(r" band$| / | # ", place, maxsplit=1)[0]
     if claim not in claims:
         return f"no claim is called {claim}"
     if place.endswith(" band"):
@@ -96,11 +96,11 @@ def _lookup(place: str, model: str, results: Results, claims: dict[str, Claim]) 
     measured = results.by_key().get((model, claim))
     if measured is None or measured.value is None:
         return f"{model or 'no model'} has no value of it"
+    if " # " in place:
+        return _in_exhibits(place.split(" # ")[1:], measured)
     if " / " in place:
         name = place.partition(" / ")[2]
         return "" if _matches(name, _beside(measured)) else f"nothing of that name on {model}"
-    if " # " in place:
-        return _in_exhibits(place.split(" # ")[1:], measured)
     return ""
 
 
