@@ -1,4 +1,7 @@
-"""All figures of a model as a sheet, grouped by claim; those of one title on one scale."""
+"""All figures of a model as a sheet, grouped by claim; those of one title on one scale.
+
+A figure whose numbers would be a mere dot on the common scale has its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.anchors import anchor
-from reports.drawing import Limits, extent, together
+from reports.drawing import Limits, extent, legible, together
 from reports.exhibits import Figure
 from reports.results import Measurement, Results
 
@@ -41,7 +44,11 @@ def sheets(results: Results) -> dict[str, list[Group]]:
     for m in results.measurements:
         if m.figures:
             drawn = tuple(
-                Drawn(figure_id(m, index), figure, limits[_subject(m, figure)])
+                Drawn(
+                    figure_id(m, index),
+                    figure,
+                    legible(extent(figure), limits[_subject(m, figure)], figure.log),
+                )
                 for index, figure in enumerate(m.figures)
             )
             found.setdefault(m.model, []).append(Group(m, drawn))

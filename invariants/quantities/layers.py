@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from dataclasses import dataclass
 
@@ -154,13 +155,14 @@ def _is_drawn(row: CorrelationRow) -> bool:
 
 
 def _heat_map(row: CorrelationRow) -> Figure:
-    """All pairs of layers; what is above the null stands in the label."""
+    """All pairs of two layers; what is above the null stands in the label."""
     layers = [str(i) for i in range(len(row.correlation.cosines))]
+    pairs = row.correlation.cosines.clone().fill_diagonal_(math.nan)
     return heatmap(
         f"cosines between layers, {row.stack} {row.role}",
         layers,
         layers,
-        row.correlation.cosines,
+        pairs,
         x_label="layer",
         y_label=f"layer (cosine; at random 0 ± {row.correlation.null_std:.2g})",
     )

@@ -14,11 +14,11 @@ from reports.drawing import bars, boxes, heatmap, histogram, lines, plot, points
 from reports.drawing.frame import WIDTH, px
 from reports.drawing.interval import interval
 from reports.drawing.legend import legend
-from reports.drawing.limits import Limits, by_name, together
+from reports.drawing.limits import Limits, by_name, legible, together
 from reports.drawing.strip import strip
 from reports.exhibits import Figure, Kind
 
-__all__ = ["Limits", "extent", "figure", "interval", "strip", "together"]
+__all__ = ["Limits", "extent", "figure", "interval", "legible", "strip", "together"]
 
 _EXTENT: dict[Kind, Callable[[Figure], Limits]] = {
     "lines": lines.extent,

@@ -28,6 +28,23 @@ def together(limits: Iterable[Limits]) -> Limits:
     return Limits(joined(one.x for one in every), joined(one.y for one in every))
 
 
+def legible(own: Limits, common: Limits, log: str = "") -> Limits:
+    """The common limits, without those on which a figure's own numbers would be a mere dot.
+
+    A linear axis is left to the figure where its range is less than a tenth of the common one.
+    """
+    return Limits(
+        common.x if "x" in log else _legible(own.x, common.x),
+        common.y if "y" in log else _legible(own.y, common.y),
+    )
+
+
+def _legible(own: Range | None, common: Range | None) -> Range | None:
+    if own is None or common is None:
+        return common
+    return common if 10 * (own[1] - own[0]) >= common[1] - common[0] else own
+
+
 def is_named(drawn: Figure) -> bool:
     """Whether x names its places: then they stand side by side, 0, 1, …"""
     return any(isinstance(place, str) for place in drawn.x)

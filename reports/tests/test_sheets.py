@@ -80,7 +80,7 @@ def test_every_figure_is_in_the_bytes_once() -> None:
 
 def test_figures_of_one_claim_and_title_have_one_scale() -> None:
     results = _results((Figure("t", "lines", (0.0, 1.0), {"a": (0.0, 1.0)}),))
-    other = Figure("t", "lines", (0.0, 9.0), {"a": (0.0, 80.0)})
+    other = Figure("t", "lines", (0.0, 9.0), {"a": (0.0, 8.0)})
     first, *rest = results.measurements
     results = Results((dataclasses.replace(first, figures=(other,)), *rest))
     html = page.render(results)
@@ -89,11 +89,21 @@ def test_figures_of_one_claim_and_title_have_one_scale() -> None:
         for part in html.split("<figcaption>")[1:]
     ]
     assert len(axes) == 3
-    assert "80" in axes[0]
+    assert "8" in axes[0]
     assert axes[1][:8] == axes[2][:8] == axes[0][:8]
     apart = dataclasses.replace(first, claim="d", figures=(other,))
     alone = sheets(Results((apart, *rest)))["two"][0].drawn[0].limits
     assert alone.y == (0.0, 1.0)
+
+
+def test_a_figure_that_would_be_a_dot_on_the_common_scale_has_its_own() -> None:
+    small = Figure("t", "lines", (0.0, 1.0), {"a": (0.0, 1.0)})
+    large = Figure("t", "lines", (0.0, 1.0), {"a": (0.0, 80.0)})
+    first, *rest = _results((small,)).measurements
+    mixed = Results((dataclasses.replace(first, figures=(large,)), *rest))
+    limits = {name: groups[0].drawn[0].limits for name, groups in sheets(mixed).items()}
+    assert [one.y for one in limits.values()] == [(0.0, 80.0), (0.0, 1.0), (0.0, 1.0)]
+    assert {one.x for one in limits.values()} == {(0.0, 1.0)}
 
 
 def test_a_page_of_three_models_stays_small() -> None:
