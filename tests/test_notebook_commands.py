@@ -19,7 +19,7 @@ ARGUMENTS = {
     "talk": ("t5_tiny", "--alpha", "0.01", "0.5", "--tokens", "8"),
     "modulate": ("t5_tiny", "--alpha", "0.29154"),
     "compare": ("t5_tiny", "t5_mini"),
-    "field": ("t5_tiny",),
+    "field": ("t5_tiny", "--train", "--epochs", "1", "--words", "300"),
 }
 
 
