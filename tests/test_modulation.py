@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,13 +38,6 @@ from invariants.verdicts import Settings, judge
 from reports import baseline
 
 FEW = Sampling(samples=10_000)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_prompts() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "PROMPTS", 20)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_the_shipped_recording_is_of_these_weights_in_every_form(
     assert (recording.sweep.relation("dropped", 0.0) < 20).all()
 
 
-@pytest.mark.parametrize("setting", [Setting("normal", CONSTANT, 1), Setting("dealt", LOW, 0)])
+@pytest.mark.parametrize("setting", [Setting("normal", HIGH, 1), Setting("dealt", LOW, 0)])
 def test_the_shipped_recording_is_what_these_weights_show(
     t5: Model, recording: Recording, setting: Setting
 ) -> None:
