@@ -1,4 +1,4 @@
-"""Small random checkpoints in folders."""
+"""Small random checkpoints in folders, and a trained T5 with WordNet laid over it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.model import Model
+from fixtures.registry import select_models
 from fixtures.tests import tiny_models
+from fixtures.wordnet import WordNetMissingError
+from invariants.experiments.modulation.overlay import Overlay, overlay_of
+from tests.measuring import FEW
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +26,17 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("t5")
     tiny_models.save_t5(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def t5_tiny() -> Model:
+    source = select_models(["t5_tiny"])["t5_tiny"].source
+    return Model("t5_tiny", source.locate("t5_tiny", download=False))
+
+
+@pytest.fixture(scope="module")
+def laid(t5_tiny: Model) -> Overlay:
+    try:
+        return overlay_of(t5_tiny, FEW)
+    except WordNetMissingError as error:
+        pytest.skip(str(error))

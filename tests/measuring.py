@@ -6,12 +6,14 @@ from pathlib import Path
 
 from fixtures.registry import ModelEntry
 from fixtures.sources import LocalSource
+from geometry.estimate import Sampling
 from invariants.__main__ import measure_model
 from invariants.claims import load_claims
 from invariants.verdicts import Settings
 from reports.results import Measurement
 
 CLAIMS = load_claims()
+FEW = Sampling(samples=10_000)
 QUICK = Settings(samples=20_000, twins=0)
 
 

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from fixtures.errors import InputError
 from fixtures.model import Model
-from fixtures.registry import select_models
-from fixtures.wordnet import WordNetMissingError
 from geometry.estimate import Sampling, exact
 from geometry.modulation.field import FieldModulator, FieldSettings
 from geometry.modulation.training import TrainingSettings
@@ -36,22 +34,7 @@ from invariants.finding import Finding
 from invariants.quantities import modulation as quantities
 from invariants.verdicts import Settings, judge
 from reports import baseline
-
-FEW = Sampling(samples=10_000)
-
-
-@pytest.fixture(scope="module")
-def t5_tiny() -> Model:
-    source = select_models(["t5_tiny"])["t5_tiny"].source
-    return Model("t5_tiny", source.locate("t5_tiny", download=False))
-
-
-@pytest.fixture(scope="module")
-def laid(t5_tiny: Model) -> Overlay:
-    try:
-        return overlay_of(t5_tiny, FEW)
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
+from tests.measuring import FEW
 
 
 def norms(laid: Overlay) -> torch.Tensor:

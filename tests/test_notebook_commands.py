@@ -12,8 +12,8 @@ from invariants import notebook
 from invariants.__main__ import main
 from invariants.commands import COMMANDS
 from invariants.experiments.relations import wordnet
+from tests.measuring import FEW
 
-FEW = Sampling(samples=10_000)
 ARGUMENTS = {
     "train": ("t5_tiny", "--epochs", "1", "--words", "300"),
     "talk": ("t5_tiny", "--alpha", "0.01", "0.5", "--tokens", "8"),

@@ -10,39 +10,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from fixtures.corpora import CATEGORIES
 from fixtures.model import Model
 from fixtures.tests import tiny_models
 from fixtures.tests.test_vocabulary import byte_level, words
 from geometry import pairs
-from geometry.estimate import Sampling
 from invariants.finding import Finding
-from invariants.quantities import quantity
 from reports.exhibits import Cell, Figure, Table
-
-SAMPLING = Sampling(samples=20_000, limit=20_000)
-OF_TABLES = (
-    "pentachoron_cv",
-    "volume_ratio_to_gaussian",
-    "embedding_participation_ratio",
-    "mean_pairwise_cosine",
-    "embedding_norm",
-)
-
-
-def model_of(folder: Path, table: Tensor) -> Model:
-    save_file({"embeddings.word_embeddings.weight": table}, folder / "model.safetensors")
-    return Model("mine", folder)
-
-
-def gaussian(rows: int, d: int) -> Tensor:
-    return torch.randn(rows, d, generator=torch.Generator().manual_seed(0))
-
-
-def measured(claim: str, model: Model) -> Finding:
-    return quantity(claim)(model, SAMPLING)
+from tests.embedding_tables import OF_TABLES, gaussian, measured, model_of
 
 
 def figure(finding: Finding, title: str) -> Figure:

@@ -6,33 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from torch import Tensor
 
 from fixtures.errors import CheckpointError
-from fixtures.model import Model
 from geometry.estimate import Sampling
-from invariants import quantities
 from invariants.finding import Finding
-
-SAMPLING = Sampling(samples=20_000, limit=20_000)
-OF_TABLES = (
-    "pentachoron_cv",
-    "volume_ratio_to_gaussian",
-    "embedding_participation_ratio",
-    "mean_pairwise_cosine",
-    "embedding_norm",
-)
-
-
-def model_of(folder: Path, table: Tensor, name: str = "mine") -> Model:
-    save_file({"embeddings.word_embeddings.weight": table}, folder / "model.safetensors")
-    return Model(name, folder)
-
-
-def gaussian(rows: int, d: int) -> Tensor:
-    return torch.randn(rows, d, generator=torch.Generator().manual_seed(0))
+from tests.embedding_tables import OF_TABLES, gaussian, measured, model_of
 
 
 def save_tokenizer(folder: Path, size: int) -> None:
@@ -40,10 +19,6 @@ def save_tokenizer(folder: Path, size: int) -> None:
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
-
-
-def measured(claim: str, model: Model, sampling: Sampling = SAMPLING) -> Finding:
-    return quantities.quantity(claim)(model, sampling)
 
 
 def related(finding: Finding) -> dict[str, float]:

@@ -12,33 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.model import Model
-from fixtures.registry import select_models
-from fixtures.wordnet import WordNetMissingError
-from geometry.estimate import Sampling
 from invariants.__main__ import main
 from invariants.commands import prompting
 from invariants.experiments.modulation import talk
 from invariants.experiments.modulation.kept import keep
-from invariants.experiments.modulation.overlay import Overlay, copied, overlay_of
+from invariants.experiments.modulation.overlay import Overlay, copied
 from invariants.experiments.modulation.prompts import PROMPTS
 from invariants.experiments.modulation.talk import Drawing, Said
+from tests.measuring import FEW
 
-FEW = Sampling(samples=10_000)
 GREEDY_LIMITS = [Drawing(temperature=1e-4), Drawing(top_p=1e-9), Drawing(1e-4, 1e-9)]
-
-
-@pytest.fixture(scope="module")
-def t5_tiny() -> Model:
-    source = select_models(["t5_tiny"])["t5_tiny"].source
-    return Model("t5_tiny", source.locate("t5_tiny", download=False))
-
-
-@pytest.fixture(scope="module")
-def laid(t5_tiny: Model) -> Overlay:
-    try:
-        return overlay_of(t5_tiny, FEW)
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
 
 
 def test_alpha_zero_says_what_the_plain_encoder_says(t5_tiny: Model, laid: Overlay) -> None:

@@ -11,8 +11,6 @@ import torch
 
 from fixtures.model import Model
 from fixtures.registry import select_models
-from fixtures.wordnet import WordNetMissingError
-from geometry.estimate import Sampling
 from geometry.modulation.resuming import StateError
 from geometry.modulation.training import TrainingSettings
 from invariants.__main__ import main
@@ -24,33 +22,18 @@ from invariants.experiments.modulation.learning import (
     Recipe,
     learn,
     lemmas,
-    probes_of,
     taught,
 )
-from invariants.experiments.modulation.measured import volume_cv
-from invariants.experiments.modulation.overlay import Overlay, overlay_of
+from invariants.experiments.modulation.measured import draw_probes, volume_cv
+from invariants.experiments.modulation.overlay import Overlay
 from invariants.experiments.recorded import recording_of
 from invariants.quantities import training as quantities
 from reports import page
 from reports.exhibits import Table
 from reports.files import read_results
+from tests.measuring import FEW
 
-FEW = Sampling(samples=10_000)
 BRIEF = TrainingSettings(epochs=1, batch=128)
-
-
-@pytest.fixture(scope="module")
-def t5_tiny() -> Model:
-    source = select_models(["t5_tiny"])["t5_tiny"].source
-    return Model("t5_tiny", source.locate("t5_tiny", download=False))
-
-
-@pytest.fixture(scope="module")
-def laid(t5_tiny: Model) -> Overlay:
-    try:
-        return overlay_of(t5_tiny, FEW)
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +141,7 @@ def test_the_table_of_before_and_after_holds_means_over_draws(
 
 def test_what_is_further_compared(laid: Overlay) -> None:
     """Twice the states: 16 times the volume of four dimensions, and every cosine as it was."""
-    probes, rows = probes_of(laid.words, FEW), laid.words.encoder
+    probes, rows = draw_probes(laid.words, FEW, 5), laid.words.encoder
     found, doubled = (comparison.further(laid.words, probes, x) for x in (rows, 2 * rows))
     torch.testing.assert_close(doubled["mean volume"], 16 * found["mean volume"])
     assert found["preservation, std"].tolist() == pytest.approx([0.0] * 5, abs=1e-12)

@@ -10,7 +10,6 @@ from typing import Any
 
 from fixtures import options as kinds
 from fixtures.model import Model
-from fixtures.representations import encode
 from geometry.estimate import Sampling
 from geometry.modulation.lerp import START, LerpModulator
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
@@ -22,12 +21,13 @@ from invariants.experiments.modulation import overlay, talk
 from invariants.experiments.modulation.comparison import further
 from invariants.experiments.modulation.kept import keep
 from invariants.experiments.modulation.learning import (
+    DRAWS,
     Learned,
     Recipe,
     examined,
-    probes_of,
     taught,
 )
+from invariants.experiments.modulation.measured import draw_probes
 from invariants.experiments.modulation.overlay import Overlay
 from invariants.experiments.modulation.talk import Said
 from invariants.finding import Finding
@@ -124,10 +124,9 @@ def _looked_at(
 ) -> tuple[Learned, Table]:
     """What was learned, and the encoder before and after."""
     sampling, lessons = Sampling(), len(laid.texts[:count])
-    with overlay.attached(model, modulator):
-        rows = encode(model.loaded, laid.texts)
+    rows = overlay.encode_under(model, modulator, laid.texts, progress=True)
     learned = examined(model, laid, sampling, recipe, settings, lessons, modulator, history, rows)
-    probes = probes_of(laid.words, sampling)
+    probes = draw_probes(laid.words, sampling, DRAWS)
     before, after = (further(laid.words, probes, x) for x in (laid.words.encoder, rows))
     return learned, exhibits.original_and_trained(learned, (), (before, after))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from geometry import relations, simplex
-from geometry.embedding import row_cosines
-from invariants.experiments.modulation.measured import Probe, Relations
+from geometry import relations
+from invariants.experiments.modulation.measured import Detail, Probe, Relations, detail
 from invariants.experiments.relations import Words
 
 NAMES = {
@@ -27,8 +27,8 @@ def named(found: Iterable[Relations]) -> dict[str, Tensor]:
     return {title: of_draws(draws, name) for name, title in NAMES.items()}
 
 
-def of_draws(found: Iterable[Relations], name: str) -> Tensor:
-    """A field of Relations, [draws] float64."""
+def of_draws(found: Iterable[Relations | Detail], name: str) -> Tensor:
+    """A field of what each draw shows, [draws] float64."""
     return torch.tensor([getattr(one, name) for one in found], dtype=torch.float64)
 
 
@@ -39,22 +39,14 @@ def further(words: Words, probes: Iterable[Probe], rows: Tensor) -> dict[str, Te
     and mean cosine in each band of path similarity, NaN in one without pairs. rows [words, d].
     Source: SPEC R4, G2, M2.
     """
-    std = row_cosines(rows, words.encoder).std(correction=0).item()
-    unit = relations.unit_rows(rows)
-    draws = [{"preservation, std": std} | _of_probe(probe, rows, unit) for probe in probes]
+    draws = [detail(words, probe, rows) for probe in probes]
+    cosines = [[math.nan if c is None else c for c in one.cosines] for one in draws]
+    by_band = torch.tensor(cosines, dtype=torch.float64).T
     return {
-        name: torch.tensor([draw[name] for draw in draws], dtype=torch.float64) for name in draws[0]
-    }
-
-
-def _of_probe(probe: Probe, rows: Tensor, unit: Tensor) -> dict[str, float]:
-    squares = simplex.squared_volumes_of_rows(rows, probe.simplices)
-    cosines = relations.pair_cosines(unit, probe.pairs.first, probe.pairs.second)
-    bands = relations.banded(probe.pairs.similarity, cosines)
-    return {
-        "mean volume": squares[squares > 0].sqrt().mean().item(),
+        "preservation, std": of_draws(draws, "preservation_std"),
+        "mean volume": of_draws(draws, "volume"),
         **{
-            f"path similarity {band}": mean
-            for band, (_, mean) in zip(relations.BANDS, bands, strict=True)
+            f"path similarity {band}": own
+            for band, own in zip(relations.BANDS, by_band, strict=True)
         },
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import torch
@@ -14,16 +14,18 @@ from geometry.estimate import Sampling
 from geometry.modulation.impact import Impact
 from geometry.modulation.lerp import Health, LerpModulator
 from invariants.drawn import table
-from invariants.experiments.modulation.impact import impact_of, said_with_and_without
+from invariants.experiments.modulation import talk
+from invariants.experiments.modulation.comparison import of_draws
+from invariants.experiments.modulation.impact import impact_of
 from invariants.experiments.modulation.measured import (
     Detail,
     Relations,
     detail,
-    draw_anchors,
-    draw_probe,
+    draw_probes,
     measure,
 )
 from invariants.experiments.modulation.overlay import Form, Overlay, in_form
+from invariants.experiments.modulation.prompts import PROMPTS
 from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, Sweep
 from invariants.experiments.relations import Words, words_of
 from reports.exhibits import Cell, Table
@@ -31,6 +33,7 @@ from reports.exhibits import Cell, Table
 FORMS: Mapping[Form, str] = {"normal": "", "zero": ", zero rows", "dealt": ", geometry dealt"}
 _RELATIONS = ("Pearson", "ΔP", "Spearman", "ΔS", "gradient", "CV", "mean volume")
 _COLUMNS = (*_RELATIONS, "preservation", "its std", "dropped", "draws")
+_SPOKEN, _TOKENS = 5, 32  # prompts, and tokens of a text
 _IMPACT = {
     "cosine_mean": "cosine",
     "cosine_std": "its std",
@@ -48,10 +51,7 @@ class Static:
     """The words' static rows, on the sweep's own draws of pairs and simplices."""
 
     def __init__(self, words: Words, sampling: Sampling, draws: int = DRAWS) -> None:
-        probes = [
-            draw_probe(words, draw_anchors(words, sampling, draw), sampling, draw)
-            for draw in range(draws)
-        ]
+        probes = draw_probes(words, sampling, draws)
         self.relations = tuple(measure(words, probe, words.static) for probe in probes)
         self.details = tuple(detail(words, probe, words.static) for probe in probes)
 
@@ -102,7 +102,7 @@ def bands_by_alpha(
             own = sweep.bands(alpha, form)
             if alpha > 0 and own is not None and (alphas is None or alpha in alphas):
                 columns[f"α = {alpha:g}{title}"] = own.cosines
-                columns[f"Δ at {alpha:g}{title}"] = _changes(own, plain)
+                columns[f"Δ at {alpha:g}{title}"] = changes(own, plain)
     rows = {
         str(band): tuple(cells[place] for cells in columns.values())
         for place, band in enumerate(relations.BANDS)
@@ -134,14 +134,30 @@ def impacts(found: Mapping[str, Impact]) -> Table:
 
 
 def texts_at(model: Model, laid: Overlay, alpha: float = CONSTANT) -> Table:
-    """Five prompts generated with and without the modulator. Source: SPEC M4."""
-    said = said_with_and_without(model, laid, alpha)
+    """Five prompts generated with and without the modulator. Source: SPEC M4.
+
+    Raises NotApplicableError for a model that does not generate from an encoder.
+    """
+    prompts = PROMPTS[:_SPOKEN]
+    laid.modulator.fix_alpha(alpha)
+    plain, changed = (
+        talk.texts_of(model, prompts, modulator, tokens=_TOKENS)
+        for modulator in (None, laid.modulator)
+    )
     rows: dict[str, tuple[Cell, ...]] = {
-        one.prompt: (one.plain, one.modulated, one.differing, one.tokens, one.verdict)
-        for one in said
+        one.prompt: (
+            one.plain,
+            one.modulated,
+            one.differing,
+            one.tokens,
+            "IDENTICAL" if one.is_identical else "DIFFERENT",
+        )
+        for one in talk.held_against(model, prompts, plain, changed)
     }
     columns = ("plain", "modulated", "tokens that differ", "of", "verdict")
-    return table(f"texts at α = {alpha:g}", columns, rows, "greedy generations of 32 tokens")
+    return table(
+        f"texts at α = {alpha:g}", columns, rows, f"greedy generations of {_TOKENS} tokens"
+    )
 
 
 def pipeline_table(laid: Overlay) -> Table:
@@ -210,8 +226,8 @@ def _row(sweep: Sweep, alpha: float, form: Form) -> tuple[Cell, ...]:
 
 
 def _static_row(sweep: Sweep, static: Static) -> tuple[Cell, ...]:
-    found = {name: _column(static.relations, name) for name in Relations.__slots__}
-    details = {name: _column(static.details, name) for name in ("volume", "preservation_std")}
+    found = {name: of_draws(static.relations, name) for name in Relations.__slots__}
+    details = {name: of_draws(static.details, name) for name in ("volume", "preservation_std")}
     return _cells(sweep, found | details)
 
 
@@ -233,10 +249,6 @@ def _cells(sweep: Sweep, found: Mapping[str, Tensor]) -> tuple[Cell, ...]:
     )
 
 
-def _column(found: Iterable[object], name: str) -> Tensor:
-    return torch.tensor([getattr(one, name) for one in found], dtype=torch.float64)
-
-
 def _gain(sweep: Sweep, name: str, own: Tensor) -> float:
     """Mean change from the plain encoder's on the same draws, which both number from 0."""
     plain = sweep.relation(name, 0.0)
@@ -244,6 +256,7 @@ def _gain(sweep: Sweep, name: str, own: Tensor) -> float:
     return (own[:both] - plain[:both]).mean().item()
 
 
-def _changes(own: Detail, plain: Detail) -> tuple[float | None, ...]:
+def changes(own: Detail, plain: Detail) -> tuple[float | None, ...]:
+    """Of the mean cosine in each band; None where either holds no pairs."""
     pairs = zip(own.cosines, plain.cosines, strict=True)
     return tuple(None if a is None or b is None else a - b for a, b in pairs)

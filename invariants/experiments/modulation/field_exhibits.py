@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -11,7 +11,7 @@ from geometry.modulation.field import FieldModulator
 from geometry.modulation.field_checks import CvCheck, SelfTest
 from geometry.modulation.training import History
 from invariants.drawn import heatmap, rounded, table
-from invariants.experiments.modulation.exhibits import impacts
+from invariants.experiments.modulation.exhibits import changes, impacts
 from invariants.experiments.modulation.fields import FieldFindings, FieldMap
 from invariants.experiments.modulation.measured import Detail, Relations
 from reports.exhibits import Cell, Figure, Table
@@ -107,10 +107,15 @@ def relations_table(found: Mapping[str, tuple[Relations, Detail]]) -> Table:
 def bands_table(found: FieldFindings) -> Table:
     """Mean cosines by band of path similarity before and after (SPEC R4)."""
     before, after = found.before[1], found.after[1]
-    rows: dict[str, tuple[Cell, ...]] = {
-        str(band): (count, a, b, None if a is None or b is None else b - a)
-        for band, count, a, b in zip(
-            relations.BANDS, before.counts, before.cosines, after.cosines, strict=True
+    rows: dict[str, Sequence[Cell]] = {
+        str(band): cells
+        for band, *cells in zip(
+            relations.BANDS,
+            before.counts,
+            before.cosines,
+            after.cosines,
+            changes(after, before),
+            strict=True,
         )
     }
     return table("field bands", ("pairs", "original", "field", "Δ"), rows, "by path similarity")

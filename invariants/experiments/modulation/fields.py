@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fixtures.errors import InputError
+from fixtures.loaded import padded
 from fixtures.model import Model
 from geometry import simplex
 from geometry.estimate import Sampling
@@ -22,6 +23,7 @@ from geometry.modulation.field_checks import (
     sources_cv_check,
 )
 from geometry.modulation.impact import Impact
+from geometry.modulation.resuming import write_state
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
 from invariants.experiments.modulation import overlay
 from invariants.experiments.modulation.impact import impact_of
@@ -90,25 +92,22 @@ class FieldMap:
 @torch.inference_mode()
 def map_of(model: Model, laid: Overlay, modulator: FieldModulator) -> FieldMap:
     """What every expert reads in every layer of the modulated encoder."""
-    mask: list[Tensor] = []
     found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def change(states: Tensor, tokens: Tensor, layer: int) -> Tensor:
         del tokens
         reading = modulator.read(states, layer)
-        kept = mask[0].to(states.device)
+        kept = mask.bool().to(states.device)
         volumes = reading.squared_volumes[kept].double()
         validity = reading.validity[kept].double().mean(0)
         found[layer] = ((volumes > 0).double().mean(0), volumes.mean(0), validity)
         return reading.states
 
     texts = laid.texts[:: max(1, len(laid.texts) // _MAPPED)][:_MAPPED]
-    width = max(map(len, texts))
-    ids = torch.tensor([text + [0] * (width - len(text)) for text in texts])
-    mask.append(torch.tensor([[True] * len(t) + [False] * (width - len(t)) for t in texts]))
+    ids, mask = padded(texts)
     with overlay.attached(model, change):
         overlay.stack_of(model)(
-            input_ids=ids.to(model.device), attention_mask=mask[0].long().to(model.device)
+            input_ids=ids.to(model.device), attention_mask=mask.to(model.device)
         )
     layers = [found[layer] for layer in sorted(found)]
     return FieldMap(*(torch.stack(each).cpu() for each in zip(*layers, strict=True)))
@@ -165,9 +164,7 @@ def save_field(modulator: FieldModulator, file: Path) -> None:
         "layers": len(modulator.logit),
         "state": modulator.state_dict(),
     }
-    partial = file.with_name(f"{file.name}.partial")
-    torch.save(content, partial)
-    partial.replace(file)
+    write_state(content, file)
 
 
 def load_field(file: Path, model: Model, laid: Overlay) -> FieldModulator:

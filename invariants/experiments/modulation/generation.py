@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from fixtures.loaded import padded
 from fixtures.model import Model
 from invariants.experiments.modulation.overlay import Overlay, attached
 
@@ -88,11 +89,9 @@ def plain_generations(model: Model, prompts: list[list[int]]) -> list[list[int]]
 
 def generations(model: Model, prompts: list[list[int]], *, tokens: int = 16) -> list[list[int]]:
     """Greedy generations of many prompts: token ids after the start, cut at the end of the text."""
-    width = max(map(len, prompts))
     module = model.loaded.module
     end, padding = module.config.eos_token_id, module.config.pad_token_id
-    ids = torch.tensor([text + [padding] * (width - len(text)) for text in prompts])
-    mask = torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in prompts])
+    ids, mask = padded(prompts, padding)
     with torch.inference_mode():
         found = module.generate(
             input_ids=ids.to(model.device),

@@ -15,15 +15,8 @@ from geometry.modulation.lerp import START, LerpModulator
 from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
 from invariants.experiments.modulation import overlay
 from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_under
-from invariants.experiments.modulation.measured import (
-    Probe,
-    Relations,
-    draw_anchors,
-    draw_probe,
-    measure,
-)
+from invariants.experiments.modulation.measured import Relations, draw_probes, measure
 from invariants.experiments.modulation.overlay import Overlay
-from invariants.experiments.relations import Words
 
 DRAWS = 5
 
@@ -152,7 +145,7 @@ def examined(
 ) -> Learned:
     """What a trained modulator shows; rows [words, d]: all words' definitions under it."""
     words, prompts = laid.words, prompts_of(laid)
-    probes = probes_of(words, sampling)
+    probes = draw_probes(words, sampling, DRAWS)
     return Learned(
         recipe=recipe,
         epochs=settings.epochs,
@@ -175,11 +168,3 @@ def lemmas(model: Model, laid: Overlay) -> list[list[int]]:
     """
     end = model.loaded.module.config.eos_token_id
     return [[token, end] for token in laid.tokens.tolist()]
-
-
-def probes_of(words: Words, sampling: Sampling) -> list[Probe]:
-    """Five draws of anchors, pairs and simplices."""
-    return [
-        draw_probe(words, draw_anchors(words, sampling, draw), sampling, draw)
-        for draw in range(DRAWS)
-    ]

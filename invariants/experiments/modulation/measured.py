@@ -69,6 +69,14 @@ def draw_probe(words: Words, anchors: Tensor, sampling: Sampling, draw: int) -> 
     return Probe(pairs, simplex.draw_index_sets(len(words), SIMPLICES, 5, generator))
 
 
+def draw_probes(words: Words, sampling: Sampling, draws: int) -> list[Probe]:
+    """As many draws of anchors, each with its pairs and simplices."""
+    return [
+        draw_probe(words, draw_anchors(words, sampling, draw), sampling, draw)
+        for draw in range(draws)
+    ]
+
+
 def measure(words: Words, probe: Probe, rows: Tensor) -> Relations:
     """R3, R4, G2 and preservation of representations [words, d]."""
     x = probe.pairs.similarity
