@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,9 @@ def test_a_group_prints_its_shares_and_notes_its_work(tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     command = [sys.executable, "-m", "pytest", "geometry/benchmarks/bench_attention.py"]
     options = ["-k", "cpu-384-6", "--benchmark-only", f"--benchmark-json={record}"]
-    done = subprocess.run(
-        [*command, *options, "-p", "no:cacheprovider"], cwd=ROOT, capture_output=True, text=True
-    )
+    alone = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+    command += [*options, "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     _, shares = done.stdout.split("floor / time")
     assert "signed masses of 6 heads, d = 384, cpu" in shares
