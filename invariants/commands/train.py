@@ -140,8 +140,8 @@ def _lines(learned: Learned, table: Table, said: Sequence[Said]) -> Iterator[str
     yield from _history_lines(learned)
     yield from _alpha_lines(learned)
     yield f"\n{'':<30} {'Original':>10} {'Trained':>10} {'Δ':>10} {'± of Δ':>10}"
-    for name, cells in table.rows.items():
-        yield f"{name:<30} " + " ".join(_number(cell) for cell in cells)
+    for name, (*values, noise) in table.rows.items():
+        yield f"{name:<30} {' '.join(map(_number, values))} {_number(noise, 2)}"
     text, plain = learned.text, learned.plain_text
     yield f"\n200 greedy texts: {text.unchanged:.1%} as before the training"
     yield f"distinct tokens {plain.distinct:.4f} → {text.distinct:.4f}"
@@ -171,8 +171,8 @@ def _alpha_lines(learned: Learned) -> Iterator[str]:
         yield f"|mean α − {constant:g}| = {abs(mean - constant):.5f}"
 
 
-def _number(cell: float | str | None) -> str:
-    return f"{'':>10}" if cell is None else f"{cell:>10.6g}"
+def _number(cell: float | str | None, digits: int = 6) -> str:
+    return f"{'':>10}" if cell is None else f"{cell:>10.{digits}g}"
 
 
 def _texts_table(said: Sequence[Said]) -> Table:
