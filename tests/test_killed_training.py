@@ -1,0 +1,88 @@
+"""`python -m invariants train`, killed and started again, ends at the numbers of one run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.wordnet import WordNetMissingError
+from invariants.__main__ import main
+from invariants.experiments.relations import wordnet
+from tests.commands import ENVIRONMENT, ROOT
+from tests.measuring import FEW
+
+ARGUMENTS = ("t5_tiny", "--epochs", "2", "--words", "200", "--batch", "64", "--device", "cpu")
+# 180 lessons in batches of 64, three an epoch and one held out: the seventh loss is of epoch two.
+KILLED = """
+import os, signal, sys
+from geometry.modulation import training
+from invariants.__main__ import main
+from tests.test_killed_training import take_few_words
+
+whole, losses = training._loss, []
+def loss(*arguments):
+    losses.append(None)
+    if len(losses) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(*arguments)
+
+training._loss = loss
+take_few_words(setattr)
+main(sys.argv[1:])
+"""
+
+
+def take_few_words(setting: Callable[[object, str, object], None]) -> None:
+    """A thousand words: the command itself takes all."""
+    for name in ("train", "opening"):
+        setting(importlib.import_module(f"invariants.commands.{name}"), "Sampling", lambda: FEW)
+
+
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        wordnet()
+    except WordNetMissingError as error:
+        pytest.skip(str(error))
+    take_few_words(monkeypatch.setattr)
+
+
+def test_a_killed_command_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, found, expected = (tmp_path / name for name in ("state", "found.json", "expected.json"))
+    resuming = ("train", *ARGUMENTS, "--resume", str(state), "--json", str(found))
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *resuming],
+        cwd=ROOT,
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr.decode()
+    assert state.exists()
+    assert not found.exists()
+    assert main([*resuming]) == 0
+    resumed = capsys.readouterr().out
+    assert main(["train", *ARGUMENTS, "--json", str(expected)]) == 0
+    assert resumed.replace(str(found), str(expected)) == capsys.readouterr().out
+    ended, whole = (list(_numbers(json.loads(file.read_text()))) for file in (found, expected))
+    assert ended == pytest.approx(whole, rel=1e-4)
+
+
+def _numbers(content: object) -> Iterator[float]:
+    """All numbers of a results file but those of the process that wrote it."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from () if name == "provenance" else _numbers(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _numbers(value)
+    elif isinstance(content, (int, float)):
+        yield content
