@@ -156,12 +156,9 @@ def test_every_measurement_says_the_share_of_parameters_measured(bert: Model) ->
     assert Results((cell,)).measured_share("mine") == bert.account.share
 
 
-@pytest.mark.parametrize("samples", [2, 1000])
-def test_any_number_of_samples_gives_results_that_can_be_written(
-    tmp_path: Path, samples: int
-) -> None:
+def test_two_samples_give_results_that_can_be_written(tmp_path: Path) -> None:
     entry = select_models(["minilm_l6"])["minilm_l6"]
-    cells = measure(entry, Settings(samples=samples, twins=0))
+    cells = measure(entry, Settings(samples=2, twins=0))
     results = latest(cells.values())
     write_results(results, tmp_path / "r.json")
     assert read_results(tmp_path / "r.json") == results
