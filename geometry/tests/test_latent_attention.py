@@ -111,7 +111,8 @@ def test_heads_of_random_factors_spread_as_drawn() -> None:
     generator = torch.Generator().manual_seed(0)
 
     def gaussian(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64) / shape[-1] ** 0.5
+        drawn = torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return drawn.div_(shape[-1] ** 0.5)
 
     d, heads, nope, rope = 256, 96, 16, 8
     given = Factors(
@@ -120,7 +121,8 @@ def test_heads_of_random_factors_spread_as_drawn() -> None:
         *(heads, nope, rope),
     )
     found = latent_attention.forms(given)
-    assert found.shape == LatentShape(64, 32, nope, rope, pytest.approx(1 / 3, rel=0.1))
+    assert found.shape == LatentShape(64, 32, nope, rope, found.shape.rope_scale)
+    assert found.shape.rope_scale == pytest.approx(1 / 3, rel=0.1)
     spread = torch.tensor([head.signed_mass for head in found.heads]).std().item()
     drawn_std = latent_attention.random_signed_mass_std(found.shape, d, generator)
     assert drawn_std == pytest.approx(spread, rel=0.25)
