@@ -22,7 +22,7 @@ from fixtures.survey_rows import MatrixRow, NeuronRow
 from invariants.drawn import table
 from reports.exhibits import Table
 
-Row = TypeVar("Row", MatrixRow, NeuronRow)
+Row = TypeVar("Row", bound=MatrixRow | NeuronRow)
 _COLUMNS = (
     *("experts", "median", "std", "least", "lower quartile", "upper quartile", "greatest"),
     *("expert of the least", "expert of the greatest"),
