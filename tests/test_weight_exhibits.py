@@ -147,11 +147,10 @@ def test_both_stacks_biases_are_shown_by_head(t5: tuple[Model, Any]) -> None:
 
 
 def test_all_pairs_of_layers_are_drawn(t5: tuple[Model, Any]) -> None:
-    """But for each layer with itself: its one would set the scale of the picture."""
     finding = measured("cross_layer_correlation", t5[0])
     figure = titled(finding, "cosines between layers, encoder self_attn_q")
     cosines = [list(row) for row in figure.series.values()]
-    assert [cosines[i][i] for i in range(3)] == [None, None, None]
+    assert [cosines[i][i] for i in range(3)] == [None, None, None]  # one, and would drown the rest
     shown = column(titled(finding, "cosines of adjacent layers"), "encoder self_attn_q")
     mean = (cosines[0][1] + cosines[1][2]) / 2
     assert shown["mean"] == pytest.approx(mean, abs=1e-5)
