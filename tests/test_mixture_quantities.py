@@ -211,6 +211,22 @@ def test_matrices_of_one_role_in_one_layer_have_parts_of_their_own(tmp_path: Pat
     assert len(set(parts.values())) == 3
 
 
+def test_two_projections_of_one_shape_are_compared_each_with_its_own(tmp_path: Path) -> None:
+    """Qwen 3.5's in_proj_a and in_proj_b: of every layer the same numbers, unlike each other's."""
+    shapes = {f"layers.{i}.in_proj_{x}.weight": (8, 12) for i in range(3) for x in "ab"}
+    tensors = mixtures.drawn(shapes)
+    alike = {name: tensors[f"layers.0.{name.split('.', 2)[2]}"] for name in shapes}
+    roles: tuple[Role, ...] = ("self_attn_v", "projection")
+    for role in roles:
+        weights = [mixtures.weight(n, role, int(n.split(".")[1]), s) for n, s in shapes.items()]
+        model = model_of(tmp_path, alike, mixtures.layout(weights))
+        for row in model.survey.correlations:
+            assert row.layers == (0, 1, 2)
+            assert row.correlation.adjacent.tolist() == pytest.approx([1, 1])
+    named = [f"layers.{{}}.in_proj_{x}.weight" for x in "ab"]
+    assert [row.pattern for row in model.survey.correlations] == named
+
+
 def test_labels_are_told_apart() -> None:
     assert told_apart(["a", "a", "a"], ["x", "x", "y"]) == ["a, x, 1", "a, x, 2", "a, y"]
 

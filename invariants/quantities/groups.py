@@ -85,7 +85,7 @@ def without_experts(rows: Iterable[MatrixRow]) -> list[MatrixRow]:
     return [row for row in rows if row.weight.expert is None]
 
 
-def told_apart(labels: Sequence[str], further: Sequence[str]) -> list[str]:
+def told_apart(labels: Sequence[str], further: Sequence[str], *, number: bool = True) -> list[str]:
     """The labels, each with what `further` says of it where several are alike; then by number.
 
     >>> told_apart(["a", "b", "b"], ["x", "y", "z"])
@@ -93,6 +93,8 @@ def told_apart(labels: Sequence[str], further: Sequence[str]) -> list[str]:
     """
     alike = Counter(labels)
     longer = [f"{a}, {b}" if alike[a] > 1 else a for a, b in zip(labels, further, strict=True)]
+    if not number:
+        return longer
     alike, seen = Counter(longer), Counter[str]()
     found = []
     for label in longer:

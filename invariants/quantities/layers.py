@@ -122,10 +122,11 @@ def layernorm_scale(model: Model) -> Finding:
 
 
 def _named(rows: Sequence[CorrelationRow]) -> dict[str, CorrelationRow]:
-    """Rows by stack and role, and by shape where a role has several."""
+    """Rows by stack and role, by shape where a role has several, by tensors where that has too."""
     labels = [f"{row.stack} {row.role}" for row in rows]
     shapes = [" × ".join(map(str, row.shape)) for row in rows]
-    return dict(zip(told_apart(labels, shapes), rows, strict=True))
+    by_shape = told_apart(labels, shapes, number=False)
+    return dict(zip(told_apart(by_shape, [row.pattern for row in rows]), rows, strict=True))
 
 
 def _is_attention(row: CorrelationRow) -> bool:
