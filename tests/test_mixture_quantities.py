@@ -215,7 +215,7 @@ def test_two_projections_of_one_shape_are_compared_each_with_its_own(tmp_path: P
     """Qwen 3.5's in_proj_a and in_proj_b: of every layer the same numbers, unlike each other's."""
     shapes = {f"layers.{i}.in_proj_{x}.weight": (8, 12) for i in range(3) for x in "ab"}
     tensors = mixtures.drawn(shapes)
-    alike = {name: tensors[f"layers.0.{name.split('.', 2)[2]}"] for name in shapes}
+    alike = {name: tensors[f"layers.0.{name.split('.', 2)[2]}"].clone() for name in shapes}
     roles: tuple[Role, ...] = ("self_attn_v", "projection")
     for role in roles:
         weights = [mixtures.weight(n, role, int(n.split(".")[1]), s) for n, s in shapes.items()]
