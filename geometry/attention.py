@@ -1,13 +1,14 @@
 """Query–key geometry of an attention layer, in both forms (SPEC W3).
 
-`output_form` is the notebook's W_q W_kᵀ, which mixes heads; `head_signed_masses` is what attention
+`output_form` is the notebook's W_q W_kᵀ, which mixes heads; `head_signs` is of what attention
 computes, B_h = W_{q,h}ᵀ W_{k,h}, from a problem of size 2·d_head and never the d × d product.
-Weights are stored [out, in].
+Weights are stored [out, in]. `latent_attention` has both of queries and keys in thin factors.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,13 +51,34 @@ def output_form(w_q: Tensor, w_k: Tensor) -> OutputForm:
     """
     if w_q.shape != w_k.shape:
         raise ValueError(f"W_q {tuple(w_q.shape)} and W_k {tuple(w_k.shape)} must match")
-    product = w_q.double() @ w_k.double().mT
+    return _output_form(w_q.double() @ w_k.double().mT, len(w_q))
+
+
+def thin_output_form(query: Tensor, key: Tensor) -> OutputForm:
+    """The same for M = U Vᵀ of thin factors, never forming M.
+
+    query, key: U, V [inner, r] float64. With [U V] = P [R_U R_V] a thin QR, M = P (R_U R_Vᵀ) Pᵀ:
+    all but its zeros is a matrix of size 2r. Raises ValueError if their shapes differ.
+    """
+    if query.shape != key.shape:
+        raise ValueError(f"factors {tuple(query.shape)} and {tuple(key.shape)} must match")
+    inner, rank = query.shape
+    if 2 * rank >= inner:
+        return _output_form(query @ key.mT, inner)
+    root = triangular_root(torch.cat([query, key], 1).mT[None])[0]
+    return _output_form(root[:, :rank] @ root[:, rank:].mT, inner)
+
+
+def _output_form(product: Tensor, size: int) -> OutputForm:
+    """Of M [size, size] that is `product`, in some orthonormal basis, and zero beside it."""
     norm, skew = product.norm(), (product - product.mT).norm()
     values = spectrum.eigenvalues(product.mT @ product).clamp_min(0).sqrt()
     symmetric = product.add_(product.mT.clone()).div_(2)
-    eigenvalues = spectrum.eigenvalues(symmetric).flip(0)
+    eigenvalues = spectrum.eigenvalues(symmetric)
+    zeros = eigenvalues.new_zeros(size - len(eigenvalues))
+    eigenvalues = torch.cat([eigenvalues, zeros]).sort(descending=True).values
     return OutputForm(
-        size=product.shape[0],
+        size=size,
         stable_rank=spectrum.stable_rank(values),
         participation_ratio=spectrum.participation_ratio(values),
         symmetry_deviation=(skew / norm).item() if norm > 0 else 0.0,
@@ -136,10 +158,22 @@ def head_signs(
     key = w_k.view(kv_heads, head_dim, d)
     shared = heads // kv_heads
     group = max(1, _GROUP_ELEMENTS // (shared * head_dim * d))
-    forms = [
-        _nonzero_part(q.double(), k.double().repeat_interleave(shared, 0))
-        for q, k in zip(query.split(group * shared), key.split(group), strict=True)
-    ]
+    return signs_of_heads(
+        (
+            (q.double(), k.double().repeat_interleave(shared, 0))
+            for q, k in zip(query.split(group * shared), key.split(group), strict=True)
+        ),
+        d,
+    )
+
+
+def signs_of_heads(groups: Iterable[tuple[Tensor, Tensor]], d: int) -> list[HeadSigns]:
+    """The same from the heads' rows, some heads at a time: queries and keys [heads, n, w] float64.
+
+    w is d, or fewer where the rows are given in an orthonormal basis of what they span: the form
+    has d − w zeros more.
+    """
+    forms = [_nonzero_part(query, key) for query, key in groups]
     # Many small problems: LAPACK on the host solves them while the GPU does larger ones.
     eigenvalues = torch.linalg.eigvalsh(torch.cat(forms).cpu())
     missing = d - eigenvalues.shape[-1]
@@ -150,14 +184,17 @@ def _nonzero_part(query: Tensor, key: Tensor) -> Tensor:
     """A symmetric matrix with the non-zero eigenvalues of sym(QᵀK), for every [n, d] of a batch."""
     head_dim, d = query.shape[1:]
     if 2 * head_dim < d:
-        root = _triangular_root(torch.cat([query, key], 1))
+        root = triangular_root(torch.cat([query, key], 1))
         query, key = root[..., :head_dim].mT, root[..., head_dim:].mT
     product = query.mT @ key
     return (product + product.mT) / 2
 
 
-def _triangular_root(rows: Tensor) -> Tensor:
-    """R of the thin QR of rowsᵀ, for every [n, d] of a batch with n < d; its signs are free."""
+def triangular_root(rows: Tensor) -> Tensor:
+    """R of the thin QR of rowsᵀ, for every [n, d] float64 of a batch with n < d.
+
+    Its rows' signs are free. By Cholesky's factor of rows rowsᵀ where that is well conditioned.
+    """
     factor, failed = torch.linalg.cholesky_ex(rows @ rows.mT)
     pivots = factor.diagonal(dim1=-2, dim2=-1)
     if not failed.any() and (pivots.amin(-1) > _WELL_CONDITIONED * pivots.amax(-1)).all():

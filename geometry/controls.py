@@ -18,6 +18,7 @@ from torch import Tensor
 
 from geometry import estimate
 from geometry.estimate import Estimate, Sampling, exact, normal
+from geometry.latent_attention import LatentShape, random_signed_mass_std
 from geometry.simplex import PENTACHORON, draw_index_sets, squared_volume
 from geometry.spectrum import SpectrumSummary, summarize
 
@@ -187,22 +188,26 @@ def gaussian_spectra(m: int, n: int) -> tuple[SpectrumSummary, ...]:
 
 
 def random_median(
-    shapes: Sequence[tuple[int, int]], statistic: Callable[[SpectrumSummary, int], float]
+    shapes: Sequence[tuple[int, int]],
+    statistic: Callable[[SpectrumSummary, int], float],
+    counts: Sequence[int] = (),
 ) -> Estimate:
     """Median over matrices of these shapes, of random entries, of a statistic of their spectra.
 
-    `statistic` takes the summary of a spectrum and how many singular values it has. The mean and
-    the central 95 % of 400 sets of matrices from `gaussian_spectra`. Raises ValueError without
-    shapes. Source: SPEC W1.
+    `statistic` takes the summary of a spectrum and how many singular values it has. `counts`: of
+    each shape the median over so many matrices counts; one where not given. The mean and the
+    central 95 % of 400 sets of matrices from `gaussian_spectra`. Raises ValueError without shapes.
+    Source: SPEC W1.
     """
     if not shapes:
         raise ValueError("a median needs at least one matrix")
     generator = torch.Generator().manual_seed(0)
     columns = []
-    for m, n in shapes:
+    for (m, n), count in zip(shapes, counts or [1] * len(shapes), strict=True):
         pool = [statistic(summary, min(m, n)) for summary in gaussian_spectra(m, n)]
-        chosen = torch.randint(len(pool), (400,), generator=generator)
-        columns.append(torch.tensor(pool, dtype=torch.float64)[chosen])
+        chosen = torch.randint(len(pool), (400, count), generator=generator)
+        drawn = np.array(pool)[chosen.numpy()]
+        columns.append(torch.from_numpy(np.median(drawn, axis=1)))
     medians = torch.from_numpy(np.median(torch.stack(columns).numpy(), axis=0))
     return estimate.quantile_interval(medians, medians.mean().item(), "drawn")
 
@@ -225,6 +230,14 @@ def random_signed_mass(head_dim: int, d: int, heads: int, sampling: Sampling) ->
     values = torch.linalg.eigvalsh((product + product.mT) / 2)
     masses = values.sum(-1) / values.abs().sum(-1)
     return normal(0.0, masses.std().item() / math.sqrt(heads), 64, "drawn")
+
+
+def random_latent_signed_mass(
+    shape: LatentShape, d: int, heads: int, sampling: Sampling
+) -> Estimate:
+    """The same for heads whose queries and keys are products of Gaussian factors, drawn."""
+    std = random_signed_mass_std(shape, d, sampling.generator("signed mass of random heads"))
+    return normal(0.0, std / math.sqrt(heads), 64, "drawn")
 
 
 def shuffled_correlation(x: Tensor, y: Tensor, sampling: Sampling) -> Estimate:

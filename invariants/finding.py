@@ -33,7 +33,8 @@ class Finding:
     that stands for them where the model has no random twins.
     `design` names definition and sampling, so that only like is compared with like; never counts
     that a grown vocabulary changes. `parts` are values by layer, role or seed; `part_noise` is the
-    95 % half-width that drawing leaves in each, 0 where they are exact. Where it is not
+    95 % half-width that drawing leaves in each, 0 where they are exact; those named in `apart` are
+    of a network that the claim is not about, and only shown. Where it is not
     `in_source_design` (too short a training, too small a model), the claim is measured alone.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     related: tuple[Named, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
     part_noise: float = 0.0
+    apart: frozenset[str] = frozenset()
     in_source_design: bool = True
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()

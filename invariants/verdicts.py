@@ -93,11 +93,12 @@ def _judged(claim: Claim, finding: Finding, band: Band | None) -> tuple[Value, s
     """The value that the claim is judged by, and the part it belongs to if it is one's alone."""
     if claim.of == "value" or band is None:
         return _value(finding.estimate), None
-    if not finding.parts:
+    parts = {name: part for name, part in finding.parts.items() if name not in finding.apart}
+    if not parts:
         raise ValueError(f"{claim.id} is about every part, but none was measured")
-    name, worst = min(finding.parts.items(), key=lambda part: _rank(part[1], band))
+    name, worst = min(parts.items(), key=lambda part: _rank(part[1], band))
     noise = finding.part_noise
-    method = f"worst of {len(finding.parts)} parts"
+    method = f"worst of {len(parts)} parts"
     value = Value(worst, worst - noise, worst + noise, int(finding.estimate.samples), method)
     return value, name
 

@@ -8,6 +8,8 @@ import scipy.stats
 import torch
 
 from geometry import controls, spectrum
+from geometry.estimate import Sampling
+from geometry.latent_attention import LatentShape
 from geometry.spectrum import SpectrumSummary
 
 
@@ -114,3 +116,25 @@ def test_the_farthest_layer_of_random_weights_falls_where_the_null_says(layers: 
     # Shares are multiples of 1/32, a step wider than half the interval.
     inside = ((worst >= null.low - 1 / n) & (worst <= null.high + 1 / n)).double().mean()
     assert inside > 0.9
+
+
+def test_medians_of_many_matrices_of_a_shape_vary_less() -> None:
+    """A layer's 64 experts count as one number, which is nearer the middle than one matrix's."""
+
+    def rank(summary: SpectrumSummary, size: int) -> float:
+        return summary.stable_rank / size
+
+    shapes = [(24, 40)] * 3
+    one, many = (controls.random_median(shapes, rank, counts) for counts in ([1] * 3, [64] * 3))
+    assert controls.random_median(shapes, rank) == one
+    assert many.high - many.low < 0.5 * (one.high - one.low)
+    assert one.low < many.value < one.high
+
+
+def test_the_signed_mass_of_thin_heads_is_drawn_for_as_many_as_there_are() -> None:
+    shape = LatentShape(query_rank=24, key_rank=16, nope=8, rope=4, rope_scale=1.0)
+    few, more = (
+        controls.random_latent_signed_mass(shape, 64, heads, Sampling()) for heads in (4, 16)
+    )
+    assert few.value == more.value == 0
+    assert few.high == pytest.approx(2 * more.high)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 
-from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import AttentionRow
 from geometry import controls
@@ -13,6 +12,7 @@ from geometry.estimate import Estimate, Sampling, exact
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities import attention_exhibits as exhibits
 from invariants.quantities.attention_exhibits import QKLayer
+from invariants.quantities.groups import told_apart
 from invariants.quantities.stacks import Stacks, by_stack
 from reports.exhibits import Figure
 
@@ -39,28 +39,31 @@ def head_signed_mass(model: Model, sampling: Sampling) -> Finding:
     rows = with_heads.judged
     if not rows:
         raise NotApplicableError("no attention heads are known: the config would name them")
-    first, count = rows[0], sum(len(row.heads) for row in rows)
+    count = sum(len(row.heads) for row in rows)
     missing = len(stacks.judged) - len(rows)
+    parts = _parts(with_heads.all)
     return Finding(
         estimate=exact(_signed_mass(rows)),
         design="mean over all heads",
-        controls=(
-            Named(
-                "random heads",
-                controls.random_signed_mass(first.head_dim, first.width, count, sampling),
-                "heads of Gaussian weights",
-            ),
-        ),
+        controls=(_random_heads(rows[0], count, sampling),),
         related=(
-            Named("heads", exact(count), f"of {first.head_dim} dimensions"),
+            Named("heads", exact(count), f"of {rows[0].head_dim} dimensions"),
             *(
                 Named(f"{stack}, apart", exact(_signed_mass(others)), "a network of its own")
                 for stack, others in with_heads.apart.items()
             ),
         ),
-        parts={_part(row): _signed_mass([row]) for row in with_heads.all},
+        parts={name: _signed_mass([row]) for name, row in parts.items()},
         notes=(*_sylvester(rows), *_left_out(missing, "whose heads are not known")),
     )
+
+
+def _random_heads(row: AttentionRow, count: int, sampling: Sampling) -> Named:
+    if row.latent is not None:
+        null = controls.random_latent_signed_mass(row.latent, row.width, count, sampling)
+        return Named("random heads", null, "heads whose factors are Gaussian")
+    null = controls.random_signed_mass(row.head_dim, row.width, count, sampling)
+    return Named("random heads", null, "heads of Gaussian weights")
 
 
 def _balance(model: Model, kind: str, layers: Stacks[QKLayer], null: Named) -> Finding:
@@ -84,9 +87,13 @@ def _balance(model: Model, kind: str, layers: Stacks[QKLayer], null: Named) -> F
             ),
         ),
         parts={layer.part: layer.balance for layer in layers.all},
+        apart=frozenset(one.part for others in layers.apart.values() for one in others),
         figures=() if model.is_twin else _figures(layers.all),
         tables=() if model.is_twin else (exhibits.by_layer(layers.all), exhibits.trend(layers.all)),
-        notes=_left_out(missing, "whose queries and keys have no common shape"),
+        notes=(
+            *_balanced_by_shape(judged),
+            *_left_out(missing, "whose queries and keys have no common shape"),
+        ),
     )
 
 
@@ -95,40 +102,60 @@ def _figures(layers: list[QKLayer]) -> tuple[Figure, ...]:
 
 
 def _mean_of_random(layers: list[QKLayer]) -> Named:
-    sizes = [layer.form.size for layer in layers]
-    spread = math.hypot(*(controls.random_balance(size).half_width for size in sizes)) / len(sizes)
+    sizes = [layer.form.size for layer in layers if not layer.balances]
+    if not sizes:
+        return _any_weights()
+    spread = math.hypot(*(controls.random_balance(size).half_width for size in sizes)) / len(layers)
     null = Estimate(0.5, 0.5 - spread, 0.5 + spread, 0, "closed form")
     return Named("random square weights", null, "their products balance at one half")
 
 
 def _farthest_of_random(layers: list[QKLayer]) -> Named:
     """Where the layer farthest from one half lies, on the side where this model's own does."""
-    smallest = min(layer.form.size for layer in layers)
-    own = max((layer.balance for layer in layers), key=lambda balance: abs(balance - 0.5))
+    free = [layer for layer in layers if not layer.balances]
+    if not free:
+        return _any_weights()
+    smallest = min(layer.form.size for layer in free)
+    own = max((layer.balance for layer in free), key=lambda balance: abs(balance - 0.5))
     return Named(
         "farthest layer of random square weights",
-        controls.random_farthest_balance(smallest, len(layers), own),
+        controls.random_farthest_balance(smallest, len(free), own),
         "of as many layers the one farthest from one half",
+    )
+
+
+def _any_weights() -> Named:
+    meaning = "Sylvester's law: thin queries and keys balance whatever the weights"
+    return Named("any weights of these shapes", exact(0.5, "closed form"), meaning)
+
+
+def _balanced_by_shape(layers: list[QKLayer]) -> tuple[str, ...]:
+    """That a balance of one half says nothing, where shapes alone make it."""
+    forced = [layer for layer in layers if layer.balances]
+    if not forced:
+        return ()
+    ranks = ", ".join(f"{r} in {n}" for r, n in sorted({(x.rank, x.form.size) for x in forced}))
+    return (
+        f"in {len(forced)} of {len(layers)} layers the rank of W_q W_kᵀ is at most half its size"
+        f" ({ranks}: keys are shared or thin): Sylvester's law gives any weights as many positive"
+        " as negative eigenvalues, trained or not",
     )
 
 
 def _layers(model: Model, kind: str) -> Stacks[QKLayer]:
     """Layers whose M = W_q W_kᵀ exists. Raises NotApplicableError if none has one."""
-    q: Role = "cross_attn_q" if kind == "cross_attn" else "self_attn_q"
-    k: Role = "cross_attn_k" if kind == "cross_attn" else "self_attn_k"
-    rms = {
-        (row.weight.stack, row.weight.layer, row.weight.role): row.magnitudes.rms
-        for row in model.survey.matrices
-    }
+    rows = _parts(_rows(model, kind).all)
     layers = [
         QKLayer(
+            name,
             row.stack,
             row.layer,
             row.output,
             row.width,
-            (rms[row.stack, row.layer, q], rms[row.stack, row.layer, k]),
+            row.rms,
+            row.rank,
         )
-        for row in _rows(model, kind).all
+        for name, row in rows.items()
         if row.output is not None
     ]
     found = by_stack(model, layers, lambda layer: layer.stack)
@@ -170,5 +197,7 @@ def _stack(row: AttentionRow) -> str:
     return row.stack
 
 
-def _part(row: AttentionRow) -> str:
-    return f"{row.stack} layer {row.layer}"
+def _parts(rows: list[AttentionRow]) -> dict[str, AttentionRow]:
+    """Rows by "decoder layer 3", and by tensor where a layer has two attentions of a kind."""
+    labels = [f"{row.stack} layer {row.layer}" for row in rows]
+    return dict(zip(told_apart(labels, [row.tensor for row in rows]), rows, strict=True))

@@ -17,17 +17,28 @@ from reports.exhibits import Figure, Table
 
 @dataclass(frozen=True, slots=True)
 class QKLayer:
-    """One layer's M = W_q W_kᵀ, the columns of W_q, and the rms of W_q and W_k."""
+    """One layer's M = W_q W_kᵀ, the columns of W_q, and the rms of W_q and W_k.
 
+    `rank` is what no weights of these shapes exceed in M; `part` names the layer.
+    """
+
+    part: str
     stack: str
     layer: int
     form: OutputForm
     width: int
     rms: tuple[float, float]
+    rank: int
 
     @property
-    def part(self) -> str:
-        return f"{self.stack} layer {self.layer}"
+    def balances(self) -> bool:
+        """Whether Sylvester's law alone makes as many eigenvalues positive as negative."""
+        return 2 * self.rank <= self.form.size
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether keys are neither shared nor thin, so that the null of plain weights is its."""
+        return self.rank == min(self.form.size, self.width)
 
     @property
     def balance(self) -> float:
@@ -94,7 +105,8 @@ def fractions(layers: Sequence[QKLayer]) -> Figure:
 
 def eigenvalues(layers: Iterable[QKLayer]) -> Figure:
     """Sorted eigenvalues of sym(M) in the first, middle and last layer of each stack, each over the
-    root mean square that random weights of its scale would show, beside theirs.
+    root mean square that random weights of its scale would show, beside theirs where keys are
+    neither shared nor thin.
     """
     shares = torch.linspace(0, 1, 64, dtype=torch.float64)
     series, nulls = {}, {}
@@ -106,7 +118,9 @@ def eigenvalues(layers: Iterable[QKLayer]) -> Figure:
             scale = at_random if at_random > 0 else 1.0
             kept = [value / scale for value in layer.form.descending]
             series[layer.part] = _at(shares, size, kept)
-            nulls[f"random {size} × {width}"] = _at(shares, size, random_descending(size, width))
+            if layer.is_plain:
+                null = random_descending(size, width)
+                nulls[f"random {size} × {width}"] = _at(shares, size, null)
     return Figure(
         "QK eigenvalues",
         "lines",

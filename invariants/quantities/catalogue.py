@@ -16,6 +16,7 @@ from fixtures.errors import CheckpointError
 from fixtures.head import expects_head, tied_by_config
 from fixtures.model import Model
 from invariants.drawn import table
+from invariants.quantities.groups import line_of
 from invariants.quantities.layer_lines import kind_of
 from reports.exhibits import Table
 
@@ -32,7 +33,7 @@ def catalogue(model: Model) -> Table:
     stacks = list(dict.fromkeys(weight.stack for weight in model.layout.weights))
     roles: dict[str, list[Weight]] = {}
     for weight in model.layout.weights:
-        roles.setdefault(weight.role, []).append(weight)
+        roles.setdefault(line_of(weight), []).append(weight)
     rows: dict[str, tuple[float | str, ...]] = {}
     for role, members in roles.items():
         shapes = Counter(" × ".join(map(str, weight.shape)) for weight in members)
@@ -46,10 +47,11 @@ def catalogue(model: Model) -> Table:
 
 
 def by_component(model: Model) -> Table:
-    """Parameters by stack and component, norms and biases apart; each tensor once."""
+    """Parameters by stack and component, norms, biases and experts apart; each tensor once."""
     counts: Counter[str] = Counter()
     for weight in model.layout.weights:
-        counts[f"{weight.stack} {kind_of(weight)}"] += _numel(weight)
+        experts = "" if weight.expert is None else ", experts"
+        counts[f"{weight.stack} {kind_of(weight)}{experts}"] += _numel(weight)
     for kind in KINDS:
         if kind in _OTHER_KINDS and model.account.numel(kind):
             counts[_OTHER_KINDS[kind]] = model.account.numel(kind)
@@ -64,13 +66,15 @@ def configuration(model: Model) -> Table:
     layout = model.layout
     table_weight = layout.token_embedding
     queries = layout.having("self_attn_q")
-    up = layout.having("mlp_up")
+    up = [weight for weight in layout.having("mlp_up") if weight.expert is None]
+    experts = [weight for weight in layout.having("mlp_up") if weight.expert is not None]
     heads = _heads(model, queries[0]) if queries else None
     rows: dict[str, tuple[float | str | None]] = {
         "family": (layout.family,),
         "vocabulary": (table_weight.shape[0] if table_weight else None,),
         "d_model": (queries[0].shape[1] if queries else None,),
         "d_ff": (up[0].shape[0] if up else None,),
+        **(_of_experts(experts) if experts else {}),
         "d_kv": (heads[1] if heads else None,),
         "heads": (heads[0] if heads else None,),
         "gated MLP": ("yes" if layout.having("mlp_gate") else "no",),
@@ -81,6 +85,16 @@ def configuration(model: Model) -> Table:
         if layers:
             rows[f"{stack} layers"] = (len(layers),)
     return table("configuration", ("value",), rows, "sizes by the tensors' shapes")
+
+
+def _of_experts(up: list[Weight]) -> dict[str, tuple[float | str | None]]:
+    """Experts of a layer and their width, of the layer that has most."""
+    by_layer = Counter((weight.stack, weight.layer) for weight in up)
+    widths = dict.fromkeys(weight.shape[0] for weight in up)
+    return {
+        "experts of a layer": (max(by_layer.values()),),
+        "d_ff of an expert": (", ".join(map(str, widths)),),
+    }
 
 
 def sharing(model: Model) -> Table:

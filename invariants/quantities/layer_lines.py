@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fixtures.architecture.roles import Role, Weight
 from fixtures.survey_rows import MatrixRow
 from invariants.drawn import Log, rounded
+from invariants.quantities.groups import line_of, of_matrices
 from reports.exhibits import Figure
 
 _TABLES: tuple[Role, ...] = ("embedding", "head", "position_bias", "position_embedding")
@@ -31,10 +32,10 @@ def shape(row: MatrixRow) -> tuple[int, int]:
 
 
 def by_role(rows: Iterable[MatrixRow]) -> dict[str, list[MatrixRow]]:
-    """Rows by "stack role", in the order of layers."""
+    """Rows by "stack role", experts' by "stack role, experts", in the order of layers."""
     groups: dict[str, list[MatrixRow]] = {}
     for row in rows:
-        groups.setdefault(f"{row.weight.stack} {row.weight.role}", []).append(row)
+        groups.setdefault(f"{row.weight.stack} {line_of(row.weight)}", []).append(row)
     return groups
 
 
@@ -47,13 +48,16 @@ def by_layer(
     levels: Mapping[str, float],
     log: Log = "",
 ) -> tuple[Figure, ...]:
-    """A figure per stack, of a line per role: a value of its matrix, or their mean, by layer."""
+    """A figure per stack, of a line per role: a value of its matrix, or their mean, by layer.
+
+    Experts have lines of their own, of the median over a layer's.
+    """
     stacks: dict[str, dict[str, dict[int, list[float]]]] = {}
-    for row in rows:
-        weight = row.weight
+    for group in of_matrices(rows):
+        weight = group.rows[0].weight
         if weight.layer is not None:
-            line = stacks.setdefault(weight.stack, {}).setdefault(weight.role, {})
-            line.setdefault(weight.layer, []).append(value(row))
+            line = stacks.setdefault(weight.stack, {}).setdefault(line_of(weight), {})
+            line.setdefault(weight.layer, []).append(group.median(value))
     figures = []
     for stack, lines in stacks.items():
         layers = sorted({layer for found in lines.values() for layer in found})

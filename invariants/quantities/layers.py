@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from geometry.estimate import exact
 from geometry.layers import NormScale
 from invariants.drawn import boxes, heatmap, table
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.groups import told_apart
 from invariants.quantities.stacks import by_stack
 from reports.exhibits import Figure, Table
 
@@ -65,10 +67,12 @@ def cross_layer_correlation(model: Model) -> Finding:
             ),
         ),
         parts={
-            f"{row.stack} {row.role}": row.correlation.adjacent.mean().item()
-            for row in attention.all
+            name: row.correlation.adjacent.mean().item()
+            for name, row in _named(attention.all).items()
         },
-        figures=() if model.is_twin else tuple(map(_heat_map, filter(_is_drawn, rows.all))),
+        figures=()
+        if model.is_twin
+        else tuple(_heat_map(*named) for named in _named(rows.all).items() if _is_drawn(named[1])),
         tables=() if model.is_twin else (_adjacent(rows.all),),
     )
 
@@ -117,6 +121,14 @@ def layernorm_scale(model: Model) -> Finding:
     )
 
 
+def _named(rows: Sequence[CorrelationRow]) -> dict[str, CorrelationRow]:
+    """Rows by stack and role, by shape where a role has several, by tensors where that has too."""
+    labels = [f"{row.stack} {row.role}" for row in rows]
+    shapes = [" × ".join(map(str, row.shape)) for row in rows]
+    by_shape = told_apart(labels, shapes, number=False)
+    return dict(zip(told_apart(by_shape, [row.pattern for row in rows]), rows, strict=True))
+
+
 def _is_attention(row: CorrelationRow) -> bool:
     return "_attn_" in row.role
 
@@ -131,12 +143,15 @@ def _mean_scale(norms: list[_Norm]) -> float:
 
 
 def _adjacent(rows: list[CorrelationRow]) -> Table:
-    """Cosines of adjacent layers by stack and role."""
+    """Cosines of adjacent layers by stack and role.
+
+    Adjacent are neighbours among the layers that have a weight of that role and shape.
+    """
     found = {}
-    for row in rows:
+    for name, row in _named(rows).items():
         cosines, null_std = row.correlation.adjacent, row.correlation.null_std
         mean, pairs = cosines.mean().item(), len(cosines)
-        found[f"{row.stack} {row.role}"] = (
+        found[name] = (
             mean,
             cosines.min().item(),
             cosines.max().item(),
@@ -154,12 +169,13 @@ def _is_drawn(row: CorrelationRow) -> bool:
     return len(row.correlation.cosines) <= _SHALLOW or row.role.endswith("attn_q")
 
 
-def _heat_map(row: CorrelationRow) -> Figure:
+def _heat_map(name: str, row: CorrelationRow) -> Figure:
     """All pairs of two layers; what is above the null stands in the label."""
-    layers = [str(i) for i in range(len(row.correlation.cosines))]
+    numbers = [str(layer) for layer in row.layers]
+    layers = told_apart(numbers, [""] * len(numbers))
     pairs = row.correlation.cosines.clone().fill_diagonal_(math.nan)
     return heatmap(
-        f"cosines between layers, {row.stack} {row.role}",
+        f"cosines between layers, {name}",
         layers,
         layers,
         pairs,

@@ -38,7 +38,8 @@ def embedding_parameter_share(model: Model) -> Finding:
     """Share of the checkpoint's parameters that stands in the token embedding."""
     counts: dict[str, int] = {}
     for weight in model.layout.weights:
-        component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}"
+        experts = "" if weight.expert is None else ", experts"
+        component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}{experts}"
         counts[component] = counts.get(component, 0) + torch.Size(weight.shape).numel()
     total = model.parameters
     counts["biases and others"] = total - sum(counts.values())

@@ -13,6 +13,7 @@ from fixtures.survey_rows import MatrixRow
 from geometry import sparsity
 from geometry.sparsity import Small
 from invariants.drawn import rounded, table
+from invariants.quantities.groups import line_of
 from invariants.quantities.layer_lines import by_role
 from reports.exhibits import Figure, Table
 
@@ -30,7 +31,7 @@ def tables(model: Model, rows: Sequence[MatrixRow]) -> tuple[Table, ...]:
     groups = by_role(rows)
     roles: dict[str, list[MatrixRow]] = {}
     for row in rows:
-        roles.setdefault(row.weight.role, []).append(row)
+        roles.setdefault(line_of(row.weight), []).append(row)
     groups |= {f"all {role}": members for role, members in roles.items()}
     absolute = {name: _absolute(model, members) for name, members in groups.items()}
     relative = {name: _relative(members) for name, members in groups.items()}
@@ -68,10 +69,10 @@ def _whole(model: Model) -> Table:
 
 
 def magnitudes(rows: Sequence[MatrixRow]) -> tuple[Figure, ...]:
-    """Shares by log₁₀|w| of each role, and of all beside Gaussians of each matrix's rms."""
+    """Shares by log₁₀|w| of each role and of all, beside Gaussians of each matrix's rms."""
     roles: dict[str, list[MatrixRow]] = {}
     for row in rows:
-        roles.setdefault(row.weight.role, []).append(row)
+        roles.setdefault(line_of(row.weight), []).append(row)
     entries = torch.tensor([row.magnitudes.numel for row in rows], dtype=torch.float64)
     random = torch.stack([sparsity.gaussian_bins(row.magnitudes.rms) for row in rows])
     shares = {role: _binned(members) for role, members in roles.items()}

@@ -1,7 +1,8 @@
 """Quantities of the singular values of weight matrices (SPEC W1).
 
 The value is the median over a model's matrices of a statistic that does not grow with them; tables
-(embedding, head, positions) are no part of it. By role stand the source's own numbers: the mean
+(embedding, head, positions) are no part of it, and the experts of a layer count as one, by the
+median over them. By role stand the source's own numbers: the mean
 over a role's matrices, not divided by their size.
 """
 
@@ -18,6 +19,7 @@ from geometry.estimate import exact
 from geometry.spectrum import SpectrumSummary
 from invariants.drawn import Log, table
 from invariants.finding import Finding, Named, NotApplicableError
+from invariants.quantities.groups import Group, experts_by_layer, of_matrices
 from invariants.quantities.layer_lines import by_layer, by_role, is_table, shape
 from invariants.quantities.spectra_exhibits import spectra_by_kind, values_by_role
 from invariants.quantities.stacks import by_stack
@@ -88,22 +90,52 @@ def _spectral(
     notes: tuple[str, ...] = (),
 ) -> Finding:
     matrices = by_stack(model, model.survey.matrices, lambda row: row.weight.stack)
-    judged = [row for row in matrices.judged if not is_table(row.weight)]
+    judged = of_matrices(row for row in matrices.judged if not is_table(row.weight))
     if not judged:
         raise NotApplicableError("the checkpoint has no matrix beside its tables")
-    null = controls.random_median([shape(row) for row in judged], statistic.scale_free)
+    every = of_matrices(matrices.all)
     if not model.is_twin:
-        tables = (_by_role(matrices.all, statistic), *tables)
+        by_expert = experts_by_layer(
+            f"{statistic.name} of experts",
+            every,
+            lambda row: _scale_free(row, statistic),
+            "over the experts of a layer, for matrices of any size",
+        )
+        tables = (_by_role(matrices.all, statistic), *by_expert, *tables)
         figures = (*_lines(matrices.all, statistic), *figures)
+    as_one = ", a layer's experts as one" if any(g.of_experts for g in judged) else ""
     return Finding(
-        estimate=exact(_median(judged, statistic)),
-        design=f"{statistic.name}, median over all matrices but tables",
-        controls=(Named("random matrices", null, "Gaussian matrices of the same shapes"),),
-        related=(Named("matrices", exact(len(judged)), "tables apart"),),
-        parts={_part(row): _scale_free(row, statistic) for row in matrices.all},
+        estimate=exact(_middle(judged, statistic)),
+        design=f"{statistic.name}, median over all matrices but tables{as_one}",
+        controls=(_random(judged, statistic),),
+        related=(
+            Named("matrices", exact(sum(len(g.rows) for g in judged)), "tables apart"),
+            *_with_and_without(judged, statistic),
+        ),
+        parts={group.label: _middle([group], statistic) for group in every},
         figures=figures,
         tables=tables,
         notes=notes,
+    )
+
+
+def _random(judged: list[Group[MatrixRow]], statistic: _Statistic) -> Named:
+    shapes, counts = [shape(g.rows[0]) for g in judged], [len(g.rows) for g in judged]
+    null = controls.random_median(shapes, statistic.scale_free, counts)
+    return Named("random matrices", null, "Gaussian matrices of the same shapes")
+
+
+def _with_and_without(judged: list[Group[MatrixRow]], statistic: _Statistic) -> tuple[Named, ...]:
+    """How much of the value is the experts': counted one by one, and left out."""
+    experts = sum(len(group.rows) for group in judged if group.of_experts)
+    if not experts:
+        return ()
+    one_by_one = exact(_median([row for group in judged for row in group.rows], statistic))
+    others = [group for group in judged if not group.of_experts]
+    left = (Named("without experts", exact(_middle(others, statistic)), "what all tokens meet"),)
+    return (
+        Named("experts one by one", one_by_one, f"median of which {experts} matrices are experts'"),
+        *(left if others else ()),
     )
 
 
@@ -144,13 +176,13 @@ def _lines(rows: list[MatrixRow], statistic: _Statistic) -> tuple[Figure, ...]:
     )
 
 
+def _middle(groups: list[Group[MatrixRow]], statistic: _Statistic) -> float:
+    return statistics.median(g.median(lambda row: _scale_free(row, statistic)) for g in groups)
+
+
 def _median(rows: list[MatrixRow], statistic: _Statistic) -> float:
     return statistics.median(_scale_free(row, statistic) for row in rows)
 
 
 def _scale_free(row: MatrixRow, statistic: _Statistic) -> float:
     return statistic.scale_free(row.spectrum, min(row.weight.shape))
-
-
-def _part(row: MatrixRow) -> str:
-    return row.weight.tensor if row.weight.layer is None else row.weight.label

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 import torch
@@ -83,5 +84,10 @@ def _over_ranks(title: str, spectra: dict[str, Tensor], counts: dict[str, int]) 
 
 def _random(row: MatrixRow) -> Tensor:
     """σ of random matrices of a row's shape and rms 1, at the ranks that summaries keep."""
-    drawn = controls.gaussian_spectra(*shape(row))
+    return _random_of(*shape(row))
+
+
+@cache
+def _random_of(m: int, n: int) -> Tensor:
+    drawn = controls.gaussian_spectra(m, n)
     return torch.tensor([summary.thinned for summary in drawn], dtype=torch.float64).mean(0)

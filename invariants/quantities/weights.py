@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixtures.architecture.roles import Role
 from fixtures.model import Model
 from fixtures.survey_rows import MatrixRow, NeuronRow
@@ -9,8 +11,17 @@ from geometry import controls, neurons, sparsity
 from geometry.estimate import Estimate, exact
 from invariants.finding import Finding, Named, NotApplicableError
 from invariants.quantities import sparsity_exhibits as exhibits
+from invariants.quantities.groups import (
+    Group,
+    experts_by_layer,
+    line_of,
+    of_matrices,
+    of_neurons,
+    without_experts,
+)
 from invariants.quantities.neuron_exhibits import by_layer, importance
 from invariants.quantities.stacks import by_stack
+from reports.exhibits import Table
 
 SPARSE = 0.1
 
@@ -48,43 +59,79 @@ def v_sparsity(model: Model) -> Finding:
 def weight_sparsity(model: Model) -> Finding:
     """Share of all matrix entries with |w| < 0.1, and by role at every threshold.
 
+    Every entry counts once: in a mixture most are experts', whose share is said.
     The picture bins log₁₀|w| of every k-th entry of each matrix, about 16,384 at most.
     """
     matrices = by_stack(model, model.survey.matrices, _stack)
     rows = matrices.judged
     if not rows:
         raise NotApplicableError("the checkpoint has no two-dimensional weight")
-    roles = list(dict.fromkeys(row.weight.role for row in rows))
+    lines: dict[str, list[MatrixRow]] = {}
+    for row in rows:
+        lines.setdefault(line_of(row.weight), []).append(row)
+    every = of_matrices(matrices.all)
     return Finding(
         estimate=exact(_pooled(rows, SPARSE)),
         design="entries of all matrices",
         controls=(_scale_control(rows), *_initial_control(model, rows)),
         related=(
             Named("of all parameters", exact(_of_all(model)), "vectors, norms and others too"),
+            *_without_experts(rows),
             *_apart(matrices.apart),
             Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
         ),
-        parts={role: _pooled([r for r in rows if r.weight.role == role], SPARSE) for role in roles},
+        parts={line: _pooled(members, SPARSE) for line, members in lines.items()},
         figures=() if model.is_twin else exhibits.magnitudes(matrices.all),
-        tables=() if model.is_twin else exhibits.tables(model, matrices.all),
+        tables=() if model.is_twin else (*exhibits.tables(model, matrices.all), *_by_expert(every)),
+    )
+
+
+def _without_experts(rows: list[MatrixRow]) -> tuple[Named, ...]:
+    """The share among what every token meets, where experts hold the rest."""
+    others = without_experts(rows)
+    if not others or len(others) == len(rows):
+        return ()
+    theirs = 1 - _entries(others) / _entries(rows)
+    meaning = f"of what all tokens meet; experts hold {theirs:.1%} of the entries"
+    return (Named("without experts", exact(_pooled(others, SPARSE)), meaning),)
+
+
+def _by_expert(groups: list[Group[MatrixRow]]) -> tuple[Table, ...]:
+    return experts_by_layer(
+        "sparsity of experts",
+        groups,
+        lambda row: row.magnitudes.fraction_below(SPARSE),
+        f"share of entries with |w| < {SPARSE:g} over the experts of a layer",
     )
 
 
 def dead_neurons(model: Model) -> Finding:
-    """Share of MLP neurons whose importance is under 1 % of their layer's mean."""
+    """Share of MLP neurons whose importance is under 1 % of their layer's mean.
+
+    Every neuron counts once, an expert's against the mean of that expert.
+    """
     found = by_stack(model, model.survey.neurons, lambda row: row.stack)
     rows = found.judged
     if not rows:
         raise NotApplicableError("no MLP was found among the weights")
     total = sum(row.summary.neurons for row in rows)
-    first = rows[0]
+    first, every = rows[0], of_neurons(found.all)
+    without = [row for row in rows if row.expert is None]
+    experts = len(rows) - len(without)
     null = neurons.random_dead_share(first.inputs, first.outputs, first.gated, total)
     return Finding(
         estimate=exact(_dead(rows)),
         design="neurons of all layers",
         controls=(Named("random weights", null, "neurons of Gaussian weights of this width"),),
         related=(
-            Named("neurons", exact(total), f"of {len(rows)} layers"),
+            Named("neurons", exact(total), f"of {len(rows)} MLPs, {experts} of them experts")
+            if experts
+            else Named("neurons", exact(total), f"of {len(rows)} layers"),
+            *(
+                (Named("without experts", exact(_dead(without)), "of what all tokens meet"),)
+                if experts and without
+                else ()
+            ),
             Named(
                 "weak",
                 exact(sum(row.summary.weak for row in rows) / total),
@@ -95,9 +142,18 @@ def dead_neurons(model: Model) -> Finding:
                 for stack, others in found.apart.items()
             ),
         ),
-        parts={f"{row.stack} layer {row.layer}": _dead([row]) for row in found.all},
-        figures=() if model.is_twin else (importance(found.all),),
-        tables=() if model.is_twin else (by_layer(found.all),),
+        parts={group.label: _dead(group.rows) for group in every},
+        figures=() if model.is_twin else (importance(every),),
+        tables=() if model.is_twin else (by_layer(every), *_dead_by_expert(every)),
+    )
+
+
+def _dead_by_expert(groups: list[Group[NeuronRow]]) -> tuple[Table, ...]:
+    return experts_by_layer(
+        "dead neurons of experts",
+        groups,
+        lambda row: _dead([row]),
+        "share under 1 % of the expert's mean importance, over the experts of a layer",
     )
 
 
@@ -131,7 +187,10 @@ def _sparsity(model: Model, role: Role, stack: str = "") -> Finding:
             *_apart(found.apart),
             Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
         ),
-        parts={row.weight.label: row.magnitudes.fraction_below(SPARSE) for row in found.all},
+        parts={
+            group.label: group.median(lambda row: row.magnitudes.fraction_below(SPARSE))
+            for group in of_matrices(found.all)
+        },
     )
 
 
@@ -147,7 +206,7 @@ def _apart(stacks: dict[str, list[MatrixRow]]) -> tuple[Named, ...]:
     )
 
 
-def _dead(rows: list[NeuronRow]) -> float:
+def _dead(rows: Sequence[NeuronRow]) -> float:
     return sum(row.summary.dead for row in rows) / sum(row.summary.neurons for row in rows)
 
 
