@@ -11,7 +11,7 @@ test: .venv/dev wordnet
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q -n 2 --benchmark-skip -m "" geometry fixtures reports tests
+	.venv/bin/pytest -q -n 2 --benchmark-skip -m "not exhaustive" geometry fixtures reports tests
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

@@ -19,7 +19,8 @@ MEASUREMENT = pytest.StashKey[dict[str, Any]]()
 BASELINE = pytest.StashKey[Results | None]()
 CLAIM_IDS = pytest.StashKey[frozenset[str]]()  # a lost test named for one of these is a lost cell
 OPTION_GROUP = "geometric invariants"
-_MARKS_OF_ALL = ("", "not large")  # no claim is marked large, which a run leaves out by default
+# No claim is marked large or exhaustive, which a run leaves out by default.
+_MARKS_OF_ALL = ("", "not large", "not exhaustive", "not large and not exhaustive")
 _CELL = re.compile(r".*invariants/test_\w+\.py::test_(?P<claim>\w+)\[(?P<model>[a-z0-9_]+)\]")
 
 
