@@ -11,7 +11,10 @@ from invariants.drawn import Log, rounded
 from invariants.quantities.groups import line_of, of_matrices
 from reports.exhibits import Figure
 
-_TABLES: tuple[Role, ...] = ("embedding", "head", "position_bias", "position_embedding")
+_TABLES: tuple[Role, ...] = (
+    *("embedding", "head", "position_bias", "position_embedding"),
+    "table",
+)
 
 
 def is_table(weight: Weight) -> bool:
