@@ -7,10 +7,11 @@ PIP = .venv/bin/pip install --quiet --disable-pip-version-check --constraint con
 report: .venv/default wordnet
 	.venv/bin/pytest invariants -q -n 2 --report report.html --results results.json
 
-test: .venv/dev wordnet
+test: .venv/dev .imports wordnet
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/mypy conftest.py tests
 	.venv/bin/pytest -q -n 2 --benchmark-skip -m "not exhaustive" geometry fixtures reports tests
 
 .venv/bin/pip:
@@ -25,8 +26,14 @@ test: .venv/dev wordnet
 	$(PIP) --editable '.[default,dev]'
 	touch $@
 
+# The rooms under the name that they are imported by, for tools that do not follow an installation.
+.imports:
+	mkdir -p $@/geometric_invariants
+	for room in geometry fixtures invariants reports; do \
+		ln -sfn ../../$$room $@/geometric_invariants/$$room; done
+
 wordnet: .venv/default
-	-.venv/bin/python -m fixtures.wordnet
+	-.venv/bin/python -m geometric_invariants.fixtures.texts.wordnet
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache report.html results.json
+	rm -rf .venv .imports .mypy_cache .pytest_cache .ruff_cache report.html results.json
