@@ -1,6 +1,7 @@
 """python -m tests.coverage: draw docs/coverage.md, which share of the parameters is measured.
 
-One row per way to store a checkpoint and per architecture that people use, each built small.
+One row per way to store a checkpoint and per architecture that people use, each built small; then
+all types of transformers, from the scores of the last whole run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 from geometric_invariants.fixtures.errors import CheckpointError
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.tests import small_architectures
+from geometric_invariants.fixtures.tests.all_types import recorded
+from geometric_invariants.fixtures.tests.all_types.__main__ import popular
 from geometric_invariants.fixtures.tests.small_llama import CONFIG, state_dict, write
 from geometric_invariants.fixtures.tests.stored_folders import FOLDERS
 from geometric_invariants.fixtures.tests.stored_layouts import LAYOUTS, stored_as
@@ -110,9 +113,10 @@ def page(rows: list[str]) -> str:
     first, second = len(PLAIN) + len(LAYOUTS), len(PLAIN) + len(LAYOUTS) + len(FOLDERS)
     sections = (_HEAD, _FOLDERS, _ARCHITECTURES)
     parts = (rows[:first], rows[first:second], rows[second:])
-    return "".join(
+    first_parts = (
         head + "\n".join(part) + "\n" for head, part in zip(sections, parts, strict=True)
     )
+    return "".join(first_parts) + recorded.section(recorded.kept(), popular())
 
 
 def main() -> None:
