@@ -22,6 +22,7 @@ ARGUMENTS = ("t5_tiny", "--epochs", "2", "--words", "200", "--batch", "64", "--d
 KILLED = """
 import os, signal, sys
 from geometric_invariants.geometry.modulation import training
+from geometric_invariants.geometry.modulation.resuming import State
 from geometric_invariants.invariants.__main__ import main
 from tests.test_killed_training import take_few_words
 
@@ -33,6 +34,7 @@ def loss(*arguments):
     return whole(*arguments)
 
 training._loss = loss
+State.save_in_time = State.save  # after every batch: it takes less than ten seconds to get there
 take_few_words(setattr)
 main(sys.argv[1:])
 """
