@@ -26,7 +26,7 @@ test: .venv/dev wordnet
 	touch $@
 
 wordnet: .venv/default
-	-.venv/bin/python -m fixtures.wordnet
+	-.venv/bin/python -m geometric_invariants.fixtures.texts.wordnet
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache report.html results.json

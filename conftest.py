@@ -1,3 +1,7 @@
 """Wires the plugins that give tests their models and that report what was measured."""
 
-pytest_plugins = ["fixtures.plugin", "reports.plugin", "geometry.benchmarks.shares"]
+pytest_plugins = [
+    "geometric_invariants.fixtures.plugin",
+    "geometric_invariants.reports.plugin",
+    "geometric_invariants.geometry.benchmarks.shares",
+]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import embedding, spectrum
-from geometry.embedding import row_blocks
+from geometric_invariants.geometry import embedding, spectrum
+from geometric_invariants.geometry.embedding import row_blocks
 
 
 @dataclass(frozen=True, slots=True)

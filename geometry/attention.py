@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geometry import spectrum
-from geometry.spectrum import Inertia
+from geometric_invariants.geometry import spectrum
+from geometric_invariants.geometry.spectrum import Inertia
 
 _GROUP_ELEMENTS = 1 << 22  # of the queries in float64 at once
 _GRID = 2_000

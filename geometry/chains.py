@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geometry.estimate import Estimate
-from geometry.relations import Pairs, jackknife
+from geometric_invariants.geometry.estimate import Estimate
+from geometric_invariants.geometry.relations import Pairs, jackknife
 
 CHAIN_STEPS = 10
 

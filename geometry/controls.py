@@ -16,11 +16,11 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from geometry import estimate
-from geometry.estimate import Estimate, Sampling, exact, normal
-from geometry.latent_attention import LatentShape, random_signed_mass_std
-from geometry.simplex import PENTACHORON, draw_index_sets, squared_volume
-from geometry.spectrum import SpectrumSummary, summarize
+from geometric_invariants.geometry import estimate
+from geometric_invariants.geometry.estimate import Estimate, Sampling, exact, normal
+from geometric_invariants.geometry.latent_attention import LatentShape, random_signed_mass_std
+from geometric_invariants.geometry.simplex import PENTACHORON, draw_index_sets, squared_volume
+from geometric_invariants.geometry.spectrum import SpectrumSummary, summarize
 
 
 def gaussian_pentachoron_cv(d: int) -> Estimate:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from geometry.embedding import PERCENTILES
+from geometric_invariants.geometry.embedding import PERCENTILES
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geometry import estimate, spectrum
-from geometry.estimate import Estimate, Sampling, exact
+from geometric_invariants.geometry import estimate, spectrum
+from geometric_invariants.geometry.estimate import Estimate, Sampling, exact
 
 PERCENTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _BLOCK_BYTES = 1 << 25

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import attention
-from geometry.attention import HeadSigns, OutputForm
+from geometric_invariants.geometry import attention
+from geometric_invariants.geometry.attention import HeadSigns, OutputForm
 
 _GROUP_ELEMENTS = 1 << 23  # of the queries and keys of some heads in float64
 _DRAWS = 64

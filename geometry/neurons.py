@@ -9,8 +9,8 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from geometry.estimate import Estimate, normal
-from geometry.spectrum import even_ranks
+from geometric_invariants.geometry.estimate import Estimate, normal
+from geometric_invariants.geometry.spectrum import even_ranks
 
 DEAD_SHARE = 0.01
 WEAK_SHARE = 0.10

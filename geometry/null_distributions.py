@@ -13,7 +13,7 @@ import scipy.special
 import torch
 from torch import Tensor
 
-from geometry.embedding import PERCENTILES
+from geometric_invariants.geometry.embedding import PERCENTILES
 
 Numbers = npt.NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry.distribution import Distribution, distribution
-from geometry.embedding import row_blocks, unit_rows
-from geometry.estimate import Sampling
+from geometric_invariants.geometry.distribution import Distribution, distribution
+from geometric_invariants.geometry.embedding import row_blocks, unit_rows
+from geometric_invariants.geometry.estimate import Sampling
 
 COSINE_MARKS = (0.0, 0.1, 0.19471, 0.2, 0.29154, 0.29514, 0.3, 0.5, 0.7, 0.9)
 NEAR = 0.01  # of a mark

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from geometry.estimate import Estimate, normal
+from geometric_invariants.geometry.estimate import Estimate, normal
 
 _EDGE = 3
 

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geometry import embedding, estimate, relations, simplex
-from geometry.alignment import (
+from geometric_invariants.geometry import embedding, estimate, relations, simplex
+from geometric_invariants.geometry.alignment import (
     PrincipalComponents,
     Procrustes,
     orthogonal_procrustes,
     principal_components,
 )
-from geometry.embedding import CovarianceSpectrum
-from geometry.estimate import Estimate, Sampling
-from geometry.relations import Pairs
-from geometry.similarity import (
+from geometric_invariants.geometry.embedding import CovarianceSpectrum
+from geometric_invariants.geometry.estimate import Estimate, Sampling
+from geometric_invariants.geometry.relations import Pairs
+from geometric_invariants.geometry.similarity import (
     NEIGHBOURS,
     PairedVolumes,
     linear_cka,

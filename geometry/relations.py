@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from geometry.estimate import Z95, Estimate
+from geometric_invariants.geometry.estimate import Z95, Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import math
 import scipy.special
 from torch import Tensor
 
-from geometry import estimate
-from geometry.estimate import Z95, Estimate
+from geometric_invariants.geometry import estimate
+from geometric_invariants.geometry.estimate import Z95, Estimate
 
 
 def relative_std(values: Tensor) -> Estimate:

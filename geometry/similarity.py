@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import estimate, relations, simplex
-from geometry.estimate import Estimate
+from geometric_invariants.geometry import estimate, relations, simplex
+from geometric_invariants.geometry.estimate import Estimate
 
 NEIGHBOURS = 10
 

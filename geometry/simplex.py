@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from geometry import estimate
-from geometry.estimate import Estimate, Sampling
-from geometry.kernels import simplex_volumes
+from geometric_invariants.geometry import estimate
+from geometric_invariants.geometry.estimate import Estimate, Sampling
+from geometric_invariants.geometry.kernels import simplex_volumes
 
 PENTACHORON = 4
 _SETS_AT_ONCE = 1 << 19  # of indices: 21 MB

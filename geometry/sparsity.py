@@ -10,8 +10,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from geometry.kernels import magnitudes as kernel
-from geometry.kernels.magnitudes import Pass
+from geometric_invariants.geometry.kernels import magnitudes as kernel
+from geometric_invariants.geometry.kernels.magnitudes import Pass
 
 THRESHOLDS = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 LOG_EDGES = tuple(-8 + k / 8 for k in range(81))  # log₁₀|w|

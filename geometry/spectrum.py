@@ -13,7 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from geometry.kernels import eigenvalues as kernel
+from geometric_invariants.geometry.kernels import eigenvalues as kernel
 
 ACTIVE_SHARE = 0.01
 KEPT = 64  # singular values or eigenvalues that a summary keeps

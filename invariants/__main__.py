@@ -14,18 +14,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from fixtures import options as kinds
-from fixtures.errors import InputError, UnavailableError
-from fixtures.model import open_model, resolve_device, resolve_dtype
-from fixtures.registry import ModelEntry, select_models
-from invariants.claims import Claim, ClaimsError, load_claims
-from invariants.commands import COMMANDS, run
-from invariants.verdicts import DEFAULT_SAMPLES, DEFAULT_TWINS, Settings, evaluate, without_value
-from reports import page
-from reports.files import ResultsError, write_atomically, write_results
-from reports.options import output_file
-from reports.results import Measurement, Results, latest
-from reports.terminal import cell_line
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.fixtures.errors import InputError, UnavailableError
+from geometric_invariants.fixtures.model import open_model, resolve_device, resolve_dtype
+from geometric_invariants.fixtures.registry import ModelEntry, select_models
+from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims
+from geometric_invariants.invariants.commands import COMMANDS, run
+from geometric_invariants.invariants.verdicts import (
+    DEFAULT_SAMPLES,
+    DEFAULT_TWINS,
+    Settings,
+    evaluate,
+    without_value,
+)
+from geometric_invariants.reports import page
+from geometric_invariants.reports.files import ResultsError, write_atomically, write_results
+from geometric_invariants.reports.options import output_file
+from geometric_invariants.reports.results import Measurement, Results, latest
+from geometric_invariants.reports.terminal import cell_line
 
 
 def main(arguments: list[str] | None = None) -> int:

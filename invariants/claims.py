@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from reports.results import Tolerance
+from geometric_invariants.reports.results import Tolerance
 
 CLAIMS = Path(__file__).with_name("claims.toml")
 Band = tuple[float, float]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures import scheduling
-from invariants import verdicts
-from invariants.claims import Claim, ClaimsError, load_claims
-from invariants.verdicts import DEFAULT_SAMPLES, Settings
-from reports.files import to_json
-from reports.plugin import BASELINE, CLAIM_IDS, MEASUREMENT
+from geometric_invariants.fixtures import scheduling
+from geometric_invariants.invariants import verdicts
+from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims
+from geometric_invariants.invariants.verdicts import DEFAULT_SAMPLES, Settings
+from geometric_invariants.reports.files import to_json
+from geometric_invariants.reports.plugin import BASELINE, CLAIM_IDS, MEASUREMENT
 
 if TYPE_CHECKING:
-    from fixtures.model import Model
-    from geometry.estimate import Sampling
-    from invariants.finding import Finding
+    from geometric_invariants.fixtures.model import Model
+    from geometric_invariants.geometry.estimate import Sampling
+    from geometric_invariants.invariants.finding import Finding
 
 Measure = Callable[["Finding"], None]
 CLAIMS = pytest.StashKey[dict[str, Claim]]()

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fixtures.errors import InputError
-from invariants import trained_or_random
-from invariants.experiments.recorded_tables import recorded_tables
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.invariants import trained_or_random
+from geometric_invariants.invariants.experiments.recorded_tables import recorded_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
 Table = Callable[[], str]

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from geometry.spectrum import log_ranks
-from reports.exhibits import Figure, Table
+from geometric_invariants.geometry.spectrum import log_ranks
+from geometric_invariants.reports.exhibits import Figure, Table
 
 MOST_POINTS = 800
 BINS = 60

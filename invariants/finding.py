@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reports.exhibits import Figure, Table
+from geometric_invariants.reports.exhibits import Figure, Table
 
 if TYPE_CHECKING:
-    from geometry.estimate import Estimate
+    from geometric_invariants.geometry.estimate import Estimate
 
 
 class NotApplicableError(Exception):

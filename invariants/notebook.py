@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from invariants.claims import Claim, load_claims
-from reports.exhibits import Figure, Table
-from reports.results import Measurement, Results
+from geometric_invariants.invariants.claims import Claim, load_claims
+from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.results import Measurement, Results
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "notebook.md"
 _PLACE = re.compile(r"`([^`]+)`")

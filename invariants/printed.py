@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from geometry.estimate import Z95, Estimate
+from geometric_invariants.geometry.estimate import Z95, Estimate
 
 Z_ALL = 3.0233414397391534  # four normal numbers at once lie within it 99 times of 100
 

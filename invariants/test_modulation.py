@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invariants import quantities
+from geometric_invariants.invariants import quantities
 
 if TYPE_CHECKING:
-    from fixtures.model import Model
-    from geometry.estimate import Sampling
-    from invariants.conftest import Measure
+    from geometric_invariants.fixtures.model import Model
+    from geometric_invariants.geometry.estimate import Sampling
+    from geometric_invariants.invariants.conftest import Measure
 
 
 def test_modulator_alpha_001(model: Model, sampling: Sampling, measure: Measure) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invariants import quantities
+from geometric_invariants.invariants import quantities
 
 if TYPE_CHECKING:
-    from fixtures.model import Model
-    from invariants.conftest import Measure
+    from geometric_invariants.fixtures.model import Model
+    from geometric_invariants.invariants.conftest import Measure
 
 
 def test_layer_evolution(model: Model, measure: Measure) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from invariants.experiments.recorded_tables import markdown
-from reports import wording
-from reports.files import read_results, write_atomically
-from reports.results import Measurement, Results
+from geometric_invariants.invariants.experiments.recorded_tables import markdown
+from geometric_invariants.reports import wording
+from geometric_invariants.reports.files import read_results, write_atomically
+from geometric_invariants.reports.results import Measurement, Results
 
 KEPT = Path(__file__).parent.parent / "docs" / "trained_or_random.json"
 MODELS = ("minilm_l6", "t5_tiny", "t5_mini")

@@ -12,17 +12,25 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fixtures.errors import InputError, UnavailableError
-from invariants.claims import Band, Claim
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities import quantity
-from reports import baseline
-from reports.finite import finite
-from reports.results import Measurement, Provenance, Reference, Results, Tolerance, Value, Verdict
+from geometric_invariants.fixtures.errors import InputError, UnavailableError
+from geometric_invariants.invariants.claims import Band, Claim
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities import quantity
+from geometric_invariants.reports import baseline
+from geometric_invariants.reports.finite import finite
+from geometric_invariants.reports.results import (
+    Measurement,
+    Provenance,
+    Reference,
+    Results,
+    Tolerance,
+    Value,
+    Verdict,
+)
 
 if TYPE_CHECKING:
-    from fixtures.model import Model
-    from geometry.estimate import Estimate, Sampling
+    from geometric_invariants.fixtures.model import Model
+    from geometric_invariants.geometry.estimate import Estimate, Sampling
 
 DEFAULT_SAMPLES = 100_000
 _REFINEMENTS = 16
@@ -43,7 +51,7 @@ class Settings:
 
     def sampling(self, claim: Claim | None, model: str) -> Sampling:
         """The draws a quantity may make; the finite edges of the claim's band are to be cleared."""
-        from geometry.estimate import Sampling
+        from geometric_invariants.geometry.estimate import Sampling
 
         band = None if claim is None else claim.band_for(model)
         edges = tuple(edge for edge in band or () if math.isfinite(edge))
@@ -119,7 +127,7 @@ def _random(
     """What random weights show, by the model's twins or else the first control; why no twins do."""
     if not claim.random:
         return None, ()
-    from geometry.estimate import predicted
+    from geometric_invariants.geometry.estimate import predicted
 
     draws, why = _over_twins(claim, model, settings, own)
     if len(draws) > 1:
@@ -148,7 +156,7 @@ def _over_twins(
     to, so that those beyond either edge do not average to its middle. A twin that cannot be
     measured costs the comparison, never the model's own value.
     """
-    from geometry.estimate import Sampling
+    from geometric_invariants.geometry.estimate import Sampling
 
     samples = min(settings.samples, _TWIN_SAMPLES)
     sampling, band = Sampling(settings.seed, samples, samples), claim.band_for(model.id)

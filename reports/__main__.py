@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from reports import baseline, page
-from reports.files import ResultsError, read_results, write_atomically
-from reports.options import output_file
+from geometric_invariants.reports import baseline, page
+from geometric_invariants.reports.files import ResultsError, read_results, write_atomically
+from geometric_invariants.reports.options import output_file
 
 
 def main(arguments: list[str] | None = None) -> int:

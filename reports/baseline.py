@@ -11,7 +11,14 @@ import math
 from collections.abc import Iterable
 from typing import get_args
 
-from reports.results import Change, Measurement, Results, Tolerance, Value, latest
+from geometric_invariants.reports.results import (
+    Change,
+    Measurement,
+    Results,
+    Tolerance,
+    Value,
+    latest,
+)
 
 _ROUNDING = 1e-9
 _COMPARED: frozenset[Change | None] = frozenset({"steady", "regressed", "vanished"})

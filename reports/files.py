@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.decoding import decode
-from reports.finite import finite
-from reports.results import Measurement, Results
+from geometric_invariants.reports.decoding import decode
+from geometric_invariants.reports.finite import finite
+from geometric_invariants.reports.results import Measurement, Results
 
 SCHEMA = 3
 

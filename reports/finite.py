@@ -6,9 +6,16 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 
-from reports.decoding import is_number
-from reports.exhibits import Cell, Figure, Table
-from reports.results import Band, Measurement, Provenance, Reference, Tolerance, Value
+from geometric_invariants.reports.decoding import is_number
+from geometric_invariants.reports.exhibits import Cell, Figure, Table
+from geometric_invariants.reports.results import (
+    Band,
+    Measurement,
+    Provenance,
+    Reference,
+    Tolerance,
+    Value,
+)
 
 _IS_NONE = "is not a number"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from reports import baseline, drawing, sheets, tabulating, wording
-from reports.anchors import anchor
-from reports.drawing.colours import STEPS
-from reports.results import Measurement, Results, percent
+from geometric_invariants.reports import baseline, drawing, sheets, tabulating, wording
+from geometric_invariants.reports.anchors import anchor
+from geometric_invariants.reports.drawing.colours import STEPS
+from geometric_invariants.reports.results import Measurement, Results, percent
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from reports import baseline
-from reports.files import ResultsError, from_json, read_results, write_atomically, write_results
-from reports.options import output_file
-from reports.results import Measurement, Results, latest
-from reports.terminal import text_summary
+from geometric_invariants.reports import baseline
+from geometric_invariants.reports.files import (
+    ResultsError,
+    from_json,
+    read_results,
+    write_atomically,
+    write_results,
+)
+from geometric_invariants.reports.options import output_file
+from geometric_invariants.reports.results import Measurement, Results, latest
+from geometric_invariants.reports.terminal import text_summary
 
 MEASUREMENT = pytest.StashKey[dict[str, Any]]()
 BASELINE = pytest.StashKey[Results | None]()
@@ -179,7 +185,9 @@ class Collector:
             write_results(results, option.results)
             self.written.append(f"results: {option.results.resolve()}")
         if option.report:
-            from reports import page  # Jinja2 is not worth loading to collect tests
+            from geometric_invariants.reports import (
+                page,  # Jinja2 is not worth loading to collect tests
+            )
 
             write_atomically(option.report, page.render(results))
             self.written.append(f"report: {option.report.resolve()}")

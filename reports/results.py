@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reports.exhibits import Figure, Table
+from geometric_invariants.reports.exhibits import Figure, Table
 
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reports.anchors import anchor
-from reports.drawing import Limits, extent, legible, together
-from reports.exhibits import Figure
-from reports.results import Measurement, Results
+from geometric_invariants.reports.anchors import anchor
+from geometric_invariants.reports.drawing import Limits, extent, legible, together
+from geometric_invariants.reports.exhibits import Figure
+from geometric_invariants.reports.results import Measurement, Results
 
 _Subject = tuple[str, str, str, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.exhibits import Cell, Table
+from geometric_invariants.reports.exhibits import Cell, Table
 
 _DIGITS = 4
 _MOST_DECIMALS = 6

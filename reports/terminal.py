@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.results import Measurement, Results
-from reports.wording import GLYPHS, reading, standings, verdicts, with_interval
+from geometric_invariants.reports.results import Measurement, Results
+from geometric_invariants.reports.wording import GLYPHS, reading, standings, verdicts, with_interval
 
 
 def text_summary(results: Results) -> list[str]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import get_args
 
-from reports.decoding import is_number
-from reports.results import Measurement, Reference, Standing, Value, Verdict
+from geometric_invariants.reports.decoding import is_number
+from geometric_invariants.reports.results import Measurement, Reference, Standing, Value, Verdict
 
 GLYPHS: dict[Verdict, str] = {
     "holds": "✓",

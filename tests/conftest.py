@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.model import Model
-from fixtures.registry import select_models
-from fixtures.tests import tiny_models
-from fixtures.wordnet import WordNetMissingError
-from invariants.experiments.modulation.overlay import Overlay, overlay_of
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay, overlay_of
 from tests.measuring import FEW
 
 

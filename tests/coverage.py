@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from fixtures.errors import CheckpointError
-from fixtures.model import Model
-from fixtures.tests import small_architectures
-from fixtures.tests.small_llama import CONFIG, state_dict, write
-from fixtures.tests.stored_folders import FOLDERS
-from fixtures.tests.stored_layouts import LAYOUTS, stored_as
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.tests import small_architectures
+from geometric_invariants.fixtures.tests.small_llama import CONFIG, state_dict, write
+from geometric_invariants.fixtures.tests.stored_folders import FOLDERS
+from geometric_invariants.fixtures.tests.stored_layouts import LAYOUTS, stored_as
 
 PLAIN = ("float64", "float32", "bfloat16", "float16")
 DOCUMENT = Path(__file__).parent.parent / "docs" / "coverage.md"

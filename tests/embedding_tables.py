@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from invariants.finding import Finding
-from invariants.quantities import quantity
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.invariants.quantities import quantity
 
 SAMPLING = Sampling(samples=20_000, limit=20_000)
 OF_TABLES = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fixtures.registry import ModelEntry
-from fixtures.sources import LocalSource
-from geometry.estimate import Sampling
-from invariants.__main__ import measure_model
-from invariants.claims import load_claims
-from invariants.verdicts import Settings
-from reports.results import Measurement
+from geometric_invariants.fixtures.registry import ModelEntry
+from geometric_invariants.fixtures.sources import LocalSource
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.__main__ import measure_model
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.verdicts import Settings
+from geometric_invariants.reports.results import Measurement
 
 CLAIMS = load_claims()
 FEW = Sampling(samples=10_000)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geometry import controls, embedding, simplex
-from invariants.claims import load_claims
+from geometric_invariants.geometry import controls, embedding, simplex
+from geometric_invariants.invariants.claims import load_claims
 
 Z99 = 2.576
 CLAIMS = load_claims()

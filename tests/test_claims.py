@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from invariants import quantities
-from invariants.claims import Claim, ClaimsError, load_claims
-from reports.results import Tolerance
+from geometric_invariants.invariants import quantities
+from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims
+from geometric_invariants.reports.results import Tolerance
 
 ROOM = Path(quantities.__file__).parent.parent
 

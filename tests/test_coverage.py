@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.model import Model
-from fixtures.storage.safetensors_files import headers
-from fixtures.tests import small_architectures
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.storage.safetensors_files import headers
+from geometric_invariants.fixtures.tests import small_architectures
 from tests import coverage
 
 LINES = coverage.DOCUMENT.read_text(encoding="utf-8").splitlines()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariants import documents
-from invariants.__main__ import main
-from invariants.documents import DOCS, DocumentError, drawn, stale, tables
+from geometric_invariants.invariants import documents
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.documents import DOCS, DocumentError, drawn, stale, tables
 
 TEXT = "# Title\n\n<!-- table: a -->\nold\n<!-- end -->\n\nafter\n"
 

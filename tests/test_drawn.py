@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invariants import drawn
+from geometric_invariants.invariants import drawn
 
 samples = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200).map(torch.tensor)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from invariants.claims import load_claims
-from reports.files import read_results
-from reports.results import Measurement
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.reports.files import read_results
+from geometric_invariants.reports.results import Measurement
 from tests.commands import ENVIRONMENT, QUICK, ROOT, claims, last_line, run
 
 
@@ -90,7 +90,12 @@ def test_a_test_of_ones_own_is_an_ordinary_test(tmp_path: Path, bert: Path) -> N
     room = tmp_path / "invariants"
     room.mkdir()
     (room / "test_own.py").write_text(OWN_TESTS)
-    plugins = ("fixtures.plugin", "reports.plugin", "invariants.conftest", "no:cacheprovider")
+    plugins = (
+        "geometric_invariants.fixtures.plugin",
+        "geometric_invariants.reports.plugin",
+        "geometric_invariants.invariants.conftest",
+        "no:cacheprovider",
+    )
     options = ("--rootdir", tmp_path, "--model", f"mine={bert}", "--results", tmp_path / "r.json")
     done = run("pytest", room, *(f"-p{name}" for name in plugins), *options, *QUICK, folder=room)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from reports.files import read_results
+from geometric_invariants.reports.files import read_results
 from tests.commands import claims, last_line, run
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.model import Model
-from fixtures.registry import select_models
-from invariants import quantities
-from invariants.__main__ import measure_model
-from invariants.claims import load_claims
-from invariants.verdicts import Settings
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.invariants import quantities
+from geometric_invariants.invariants.__main__ import measure_model
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.verdicts import Settings
 
 pytestmark = pytest.mark.gpu
 WITHOUT_PASSES = (

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import CheckpointError
-from fixtures.model import Model
-from fixtures.registry import select_models
-from fixtures.tests import tiny_models
-from geometry.estimate import exact
-from invariants.claims import Claim
-from invariants.finding import Finding, Named
-from invariants.verdicts import Settings, evaluate, failure_line, judge
-from reports.files import read_results, write_results
-from reports.results import Measurement, Results, Tolerance, Value, latest
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.invariants.claims import Claim
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.verdicts import Settings, evaluate, failure_line, judge
+from geometric_invariants.reports.files import read_results, write_results
+from geometric_invariants.reports.results import Measurement, Results, Tolerance, Value, latest
 from tests.measuring import CLAIMS, local, measure
 
 
@@ -119,7 +119,7 @@ def test_twins_beyond_either_edge_do_not_average_to_the_middle(
         del model, sampling
         return dataclasses.replace(drawn, parts={"layer 0": next(worst)})
 
-    monkeypatch.setattr("invariants.verdicts.quantity", lambda _claim: one)
+    monkeypatch.setattr("geometric_invariants.invariants.verdicts.quantity", lambda _claim: one)
     model = Sided("mine", bert.checkpoint.location)
     cell = judged(dataclasses.replace(drawn, parts={"layer 0": 0.75}), model, twins=4)
     assert cell.random is not None

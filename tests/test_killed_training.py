@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.wordnet import WordNetMissingError
-from invariants.__main__ import main
-from invariants.experiments.relations import wordnet
+from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.experiments.relations import wordnet
 from tests.commands import ENVIRONMENT, ROOT
 from tests.measuring import FEW
 
@@ -21,8 +21,8 @@ ARGUMENTS = ("t5_tiny", "--epochs", "2", "--words", "200", "--batch", "64", "--d
 # 180 lessons in batches of 64, three an epoch and one held out: the seventh loss is of epoch two.
 KILLED = """
 import os, signal, sys
-from geometry.modulation import training
-from invariants.__main__ import main
+from geometric_invariants.geometry.modulation import training
+from geometric_invariants.invariants.__main__ import main
 from tests.test_killed_training import take_few_words
 
 whole, losses = training._loss, []
@@ -41,7 +41,11 @@ main(sys.argv[1:])
 def take_few_words(setting: Callable[[object, str, object], None]) -> None:
     """A thousand words: the command itself takes all."""
     for name in ("train", "opening"):
-        setting(importlib.import_module(f"invariants.commands.{name}"), "Sampling", lambda: FEW)
+        setting(
+            importlib.import_module(f"geometric_invariants.invariants.commands.{name}"),
+            "Sampling",
+            lambda: FEW,
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -13,17 +13,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fixtures.architecture.layout import Layout
-from fixtures.architecture.roles import Latent, Role, Weight
-from fixtures.model import Model
-from fixtures.tests import mixtures, small_llama
-from fixtures.tests.mixtures import LatentSizes, Sizes
-from geometry.estimate import Sampling
-from invariants import quantities
-from invariants.finding import Finding
-from invariants.quantities.groups import told_apart
-from invariants.verdicts import judge
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.architecture.layout import Layout
+from geometric_invariants.fixtures.architecture.roles import Latent, Role, Weight
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.tests import mixtures, small_llama
+from geometric_invariants.fixtures.tests.mixtures import LatentSizes, Sizes
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants import quantities
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.invariants.quantities.groups import told_apart
+from geometric_invariants.invariants.verdicts import judge
+from geometric_invariants.reports.exhibits import Figure, Table
 from tests.measuring import CLAIMS, QUICK
 
 SIZES = Sizes(width=24, inner=10, experts=4, shared=16, layers=2)

@@ -11,29 +11,44 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.errors import InputError
-from fixtures.model import Model
-from geometry.estimate import Sampling, exact
-from geometry.modulation.field import FieldModulator, FieldSettings
-from geometry.modulation.training import TrainingSettings
-from invariants.claims import load_claims
-from invariants.experiments import recorded
-from invariants.experiments.modulation import (
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling, exact
+from geometric_invariants.geometry.modulation.field import FieldModulator, FieldSettings
+from geometric_invariants.geometry.modulation.training import TrainingSettings
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.experiments import recorded
+from geometric_invariants.invariants.experiments.modulation import (
     exhibits,
     field_exhibits,
     fields,
     generation,
     overlay,
 )
-from invariants.experiments.modulation.generation import Text, incoherence
-from invariants.experiments.modulation.measured import detail, measure, volume_cv
-from invariants.experiments.modulation.overlay import Overlay, in_form, overlay_of
-from invariants.experiments.modulation.resuming import PointFile
-from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Point, Setting, explore
-from invariants.finding import Finding
-from invariants.quantities import modulation as quantities
-from invariants.verdicts import Settings, judge
-from reports import baseline
+from geometric_invariants.invariants.experiments.modulation.generation import Text, incoherence
+from geometric_invariants.invariants.experiments.modulation.measured import (
+    detail,
+    measure,
+    volume_cv,
+)
+from geometric_invariants.invariants.experiments.modulation.overlay import (
+    Overlay,
+    in_form,
+    overlay_of,
+)
+from geometric_invariants.invariants.experiments.modulation.resuming import PointFile
+from geometric_invariants.invariants.experiments.modulation.sweep import (
+    CONSTANT,
+    HIGH,
+    LOW,
+    Point,
+    Setting,
+    explore,
+)
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.invariants.quantities import modulation as quantities
+from geometric_invariants.invariants.verdicts import Settings, judge
+from geometric_invariants.reports import baseline
 from tests.measuring import FEW
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from invariants import notebook
-from invariants.claims import load_claims
-from invariants.notebook import Item, items, problems
-from reports.exhibits import Figure, Table
-from reports.results import Measurement, Reference, Results, Value
+from geometric_invariants.invariants import notebook
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.notebook import Item, items, problems
+from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.results import Measurement, Reference, Results, Value
 
 ROOT = Path(__file__).parent.parent
 SECTIONS = {

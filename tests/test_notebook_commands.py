@@ -6,12 +6,12 @@ import importlib
 
 import pytest
 
-from fixtures.wordnet import WordNetMissingError
-from geometry.estimate import Sampling
-from invariants import notebook
-from invariants.__main__ import main
-from invariants.commands import COMMANDS
-from invariants.experiments.relations import wordnet
+from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants import notebook
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.commands import COMMANDS
+from geometric_invariants.invariants.experiments.relations import wordnet
 from tests.measuring import FEW
 
 ARGUMENTS = {
@@ -43,7 +43,7 @@ def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
     except WordNetMissingError as error:
         pytest.skip(str(error))
     for name in COMMANDS.keys() | {"opening"}:
-        module = importlib.import_module(f"invariants.commands.{name}")
+        module = importlib.import_module(f"geometric_invariants.invariants.commands.{name}")
         if hasattr(module, "Sampling"):
             monkeypatch.setattr(module, "Sampling", lambda seed=0: Sampling(seed, FEW.samples))
 

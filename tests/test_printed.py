@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invariants.claims import load_claims
-from invariants.experiments.modulation import prints
-from invariants.experiments.modulation.sweep import HIGH, LOW
-from invariants.printed import Parts, Printed, Way, over_draws
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.experiments.modulation import prints
+from geometric_invariants.invariants.experiments.modulation.sweep import HIGH, LOW
+from geometric_invariants.invariants.printed import Parts, Printed, Way, over_draws
 
 REPEATS = 20_000
 CLAIMS = load_claims()

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
-from fixtures.errors import RegistryError
-from fixtures.model import Model
-from fixtures.registry import read_registry, select_models
-from geometry.estimate import Sampling
-from invariants.__main__ import main
-from invariants.experiments.projection import PairError, common_tokens, compare
-from reports.__main__ import main as reports_main
-from reports.files import read_results
+from geometric_invariants.fixtures.errors import RegistryError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import read_registry, select_models
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.experiments.projection import PairError, common_tokens, compare
+from geometric_invariants.reports.__main__ import main as reports_main
+from geometric_invariants.reports.files import read_results
 
 WORDS = [*"0123456789", *(f"word{i}" for i in range(390))]
 

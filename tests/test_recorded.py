@@ -7,18 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.model import Model
-from fixtures.registry import select_models
-from fixtures.wordnet import WordNetMissingError
-from geometry.estimate import Sampling
-from geometry.modulation.training import TrainingSettings
-from invariants.experiments import recorded
-from invariants.experiments.modulation import prints
-from invariants.experiments.modulation.overlay import Form
-from invariants.experiments.modulation.sweep import CONSTANT, HIGH, LOW, Setting, explore
-from invariants.experiments.recorded import SOURCES, Recording, recording_of
-from invariants.experiments.recorded_figures import recorded_notes, sweep_figures
-from invariants.quantities import training as quantities
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.training import TrainingSettings
+from geometric_invariants.invariants.experiments import recorded
+from geometric_invariants.invariants.experiments.modulation import prints
+from geometric_invariants.invariants.experiments.modulation.overlay import Form
+from geometric_invariants.invariants.experiments.modulation.sweep import (
+    CONSTANT,
+    HIGH,
+    LOW,
+    Setting,
+    explore,
+)
+from geometric_invariants.invariants.experiments.recorded import SOURCES, Recording, recording_of
+from geometric_invariants.invariants.experiments.recorded_figures import (
+    recorded_notes,
+    sweep_figures,
+)
+from geometric_invariants.invariants.quantities import training as quantities
 
 CLAIMED = (LOW, CONSTANT, HIGH)
 

@@ -11,19 +11,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.corpora import TRANSLATIONS
-from fixtures.model import Model, open_model
-from fixtures.registry import select_models
-from fixtures.wordnet import WordNetMissingError
-from geometry import relations, seeds, simplex
-from geometry.embedding import digit_summary
-from geometry.estimate import Estimate, Sampling
-from invariants.claims import load_claims
-from invariants.experiments import stability as over_seeds
-from invariants.experiments.relations import wordnet, words_of
-from invariants.finding import Finding, NotApplicableError
-from invariants.quantities import quantity
-from invariants.verdicts import Settings, judge
+from geometric_invariants.fixtures.model import Model, open_model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.fixtures.texts.corpora import TRANSLATIONS
+from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
+from geometric_invariants.geometry import relations, seeds, simplex
+from geometric_invariants.geometry.embedding import digit_summary
+from geometric_invariants.geometry.estimate import Estimate, Sampling
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.experiments import stability as over_seeds
+from geometric_invariants.invariants.experiments.relations import wordnet, words_of
+from geometric_invariants.invariants.finding import Finding, NotApplicableError
+from geometric_invariants.invariants.quantities import quantity
+from geometric_invariants.invariants.verdicts import Settings, judge
 
 CLAIMS = load_claims()
 SMALL = ("minilm_l6", "t5_tiny", "t5_mini")

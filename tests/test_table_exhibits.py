@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fixtures.corpora import CATEGORIES
-from fixtures.model import Model
-from fixtures.tests import tiny_models
-from fixtures.tests.test_vocabulary import byte_level, words
-from geometry import pairs
-from invariants.finding import Finding
-from reports.exhibits import Cell, Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.fixtures.tests.test_vocabulary import byte_level, words
+from geometric_invariants.fixtures.texts.corpora import CATEGORIES
+from geometric_invariants.geometry import pairs
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.reports.exhibits import Cell, Figure, Table
 from tests.embedding_tables import OF_TABLES, gaussian, measured, model_of
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from fixtures.errors import CheckpointError
-from geometry.estimate import Sampling
-from invariants.finding import Finding
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.finding import Finding
 from tests.embedding_tables import OF_TABLES, gaussian, measured, model_of
 
 

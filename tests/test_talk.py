@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.model import Model
-from invariants.__main__ import main
-from invariants.commands import prompting
-from invariants.experiments.modulation import talk
-from invariants.experiments.modulation.kept import keep
-from invariants.experiments.modulation.overlay import Overlay, copied
-from invariants.experiments.modulation.prompts import PROMPTS
-from invariants.experiments.modulation.talk import Drawing, Said
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.commands import prompting
+from geometric_invariants.invariants.experiments.modulation import talk
+from geometric_invariants.invariants.experiments.modulation.kept import keep
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay, copied
+from geometric_invariants.invariants.experiments.modulation.prompts import PROMPTS
+from geometric_invariants.invariants.experiments.modulation.talk import Drawing, Said
 from tests.measuring import FEW
 
 GREEDY_LIMITS = [Drawing(temperature=1e-4), Drawing(top_p=1e-9), Drawing(1e-4, 1e-9)]
@@ -116,7 +116,7 @@ def test_tokens_that_only_the_longer_text_has_differ(t5_tiny: Model) -> None:
 def test_talk_repeats_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = importlib.import_module("invariants.commands.talk")
+    command = importlib.import_module("geometric_invariants.invariants.commands.talk")
     monkeypatch.setattr(command, "Sampling", lambda: FEW)
     file = tmp_path / "prompts.txt"
     file.write_text("summarize: a large grey animal with a trunk\n\nsummarize: to move fast\n")
@@ -137,7 +137,13 @@ def test_talk_repeats_itself(
 
 
 def test_the_sweep_is_the_sources() -> None:
-    assert importlib.import_module("invariants.commands.talk").ALPHAS == (0.01, 0.05, 0.1, 0.2, 0.5)
+    assert importlib.import_module("geometric_invariants.invariants.commands.talk").ALPHAS == (
+        0.01,
+        0.05,
+        0.1,
+        0.2,
+        0.5,
+    )
 
 
 def test_a_trained_modulator_talks_at_its_own_alpha(

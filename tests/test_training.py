@@ -9,28 +9,28 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.model import Model
-from fixtures.registry import select_models
-from geometry.modulation.resuming import StateError
-from geometry.modulation.training import TrainingSettings
-from invariants.__main__ import main
-from invariants.experiments import trained_exhibits as exhibits
-from invariants.experiments.modulation import comparison, fields, overlay
-from invariants.experiments.modulation.kept import keep, kept
-from invariants.experiments.modulation.learning import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.geometry.modulation.resuming import StateError
+from geometric_invariants.geometry.modulation.training import TrainingSettings
+from geometric_invariants.invariants.__main__ import main
+from geometric_invariants.invariants.experiments import trained_exhibits as exhibits
+from geometric_invariants.invariants.experiments.modulation import comparison, fields, overlay
+from geometric_invariants.invariants.experiments.modulation.kept import keep, kept
+from geometric_invariants.invariants.experiments.modulation.learning import (
     Learned,
     Recipe,
     learn,
     lemmas,
     taught,
 )
-from invariants.experiments.modulation.measured import draw_probes, volume_cv
-from invariants.experiments.modulation.overlay import Overlay
-from invariants.experiments.recorded import recording_of
-from invariants.quantities import training as quantities
-from reports import page
-from reports.exhibits import Table
-from reports.files import read_results
+from geometric_invariants.invariants.experiments.modulation.measured import draw_probes, volume_cv
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay
+from geometric_invariants.invariants.experiments.recorded import recording_of
+from geometric_invariants.invariants.quantities import training as quantities
+from geometric_invariants.reports import page
+from geometric_invariants.reports.exhibits import Table
+from geometric_invariants.reports.files import read_results
 from tests.measuring import FEW
 
 BRIEF = TrainingSettings(epochs=1, batch=128)
@@ -223,7 +223,7 @@ def test_options_reach_the_training(
 ) -> None:
     """Start of α, epochs, words, batch, rate and null; with results that the page draws."""
     for name in ("train", "opening"):
-        module = importlib.import_module(f"invariants.commands.{name}")
+        module = importlib.import_module(f"geometric_invariants.invariants.commands.{name}")
         monkeypatch.setattr(module, "Sampling", lambda: FEW)
     options = "--alpha 0.3 --epochs 2 --words 100 --batch 50 --lr 0.01 --geometry-dealt --seed 7"
     data, file = tmp_path / "results.json", tmp_path / "kept.pt"

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fixtures.registry import ModelEntry, select_models
-from fixtures.tests import tiny_models
-from invariants.__main__ import measure_model
-from invariants.verdicts import Settings, failure_line
-from reports.results import Measurement, Results, latest
+from geometric_invariants.fixtures.registry import ModelEntry, select_models
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.invariants.__main__ import measure_model
+from geometric_invariants.invariants.verdicts import Settings, failure_line
+from geometric_invariants.reports.results import Measurement, Results, latest
 from tests.measuring import CLAIMS, QUICK, apart, local, measure
 
 

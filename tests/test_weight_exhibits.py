@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.model import Model
-from fixtures.tests import tiny_models
-from geometry.estimate import Sampling
-from invariants import quantities
-from invariants.finding import Finding
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants import quantities
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 @pytest.fixture(scope="module")

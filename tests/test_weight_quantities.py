@@ -13,16 +13,16 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from fixtures.model import Model
-from fixtures.registry import ModelEntry, select_models
-from fixtures.sources import LocalSource
-from fixtures.tests import tiny_models
-from geometry.estimate import Sampling
-from invariants import quantities
-from invariants.__main__ import measure_model
-from invariants.claims import load_claims
-from invariants.finding import Finding, NotApplicableError
-from invariants.verdicts import Settings
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.registry import ModelEntry, select_models
+from geometric_invariants.fixtures.sources import LocalSource
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants import quantities
+from geometric_invariants.invariants.__main__ import measure_model
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.finding import Finding, NotApplicableError
+from geometric_invariants.invariants.verdicts import Settings
 
 OF_WEIGHTS = (
     *("q_sparsity", "k_sparsity", "v_sparsity", "weight_sparsity", "cross_layer_correlation"),

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from geometry.alignment import orthogonal_procrustes, principal_components
-from geometry.benchmarks.ceilings import record
-from geometry.benchmarks.work import Work, spectrum_flops
+from geometric_invariants.geometry.alignment import orthogonal_procrustes, principal_components
+from geometric_invariants.geometry.benchmarks.ceilings import record
+from geometric_invariants.geometry.benchmarks.work import Work, spectrum_flops
 
 ROWS, WIDE, NARROW, ANCHORS = 20_000, 768, 256, 5_000
 

@@ -9,9 +9,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry import attention
-from geometry.benchmarks.ceilings import record
-from geometry.benchmarks.work import Work
+from geometric_invariants.geometry import attention
+from geometric_invariants.geometry.benchmarks.ceilings import record
+from geometric_invariants.geometry.benchmarks.work import Work
 
 HEAD_DIM = 64
 SHAPES = [

@@ -9,9 +9,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry.benchmarks.ceilings import record
-from geometry.benchmarks.work import Work, eigenvalue_flops
-from geometry.kernels import eigenvalues
+from geometric_invariants.geometry.benchmarks.ceilings import record
+from geometric_invariants.geometry.benchmarks.work import Work, eigenvalue_flops
+from geometric_invariants.geometry.kernels import eigenvalues
 
 pytestmark = pytest.mark.gpu
 

@@ -13,10 +13,10 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry import sparsity
-from geometry.benchmarks.ceilings import device_seconds, read_bandwidth, record
-from geometry.benchmarks.work import Work
-from geometry.kernels.magnitudes import launch, one_pass
+from geometric_invariants.geometry import sparsity
+from geometric_invariants.geometry.benchmarks.ceilings import device_seconds, read_bandwidth, record
+from geometric_invariants.geometry.benchmarks.work import Work
+from geometric_invariants.geometry.kernels.magnitudes import launch, one_pass
 
 CASES = [
     (device, numbers, dtype)

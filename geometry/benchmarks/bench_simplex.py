@@ -10,9 +10,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry import estimate, simplex
-from geometry.benchmarks.ceilings import record
-from geometry.benchmarks.work import pentachora_work
+from geometric_invariants.geometry import estimate, simplex
+from geometric_invariants.geometry.benchmarks.ceilings import record
+from geometric_invariants.geometry.benchmarks.work import pentachora_work
 
 COUNT = 100_000
 ROWS, WIDTH = 30_522, 384  # all-MiniLM-L6-v2's table

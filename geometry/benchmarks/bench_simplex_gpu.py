@@ -13,10 +13,10 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry import simplex
-from geometry.benchmarks.ceilings import device_seconds, record
-from geometry.benchmarks.work import pentachora_work
-from geometry.kernels import simplex_volumes
+from geometric_invariants.geometry import simplex
+from geometric_invariants.geometry.benchmarks.ceilings import device_seconds, record
+from geometric_invariants.geometry.benchmarks.work import pentachora_work
+from geometric_invariants.geometry.kernels import simplex_volumes
 
 pytestmark = pytest.mark.gpu
 COUNT = 400_000

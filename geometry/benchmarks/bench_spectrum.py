@@ -9,9 +9,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from geometry import spectrum
-from geometry.benchmarks.ceilings import record
-from geometry.benchmarks.work import Work, spectrum_flops
+from geometric_invariants.geometry import spectrum
+from geometric_invariants.geometry.benchmarks.ceilings import record
+from geometric_invariants.geometry.benchmarks.work import Work, spectrum_flops
 
 SHAPES = [
     ("cpu", 768, 768),

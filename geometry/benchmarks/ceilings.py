@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from geometry.benchmarks.work import Work
+from geometric_invariants.geometry.benchmarks.work import Work
 
 _NUMBERS = 1 << 29
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from geometry.kernels import HAS_TRITON
+from geometric_invariants.geometry.kernels import HAS_TRITON
 
 BAND = 32
 AT_ONCE = 4  # matrices

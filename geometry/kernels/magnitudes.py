@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from geometry.kernels import HAS_TRITON
+from geometric_invariants.geometry.kernels import HAS_TRITON
 
 _SMALLEST, _LARGEST = 2.0**-75, 2.0**26  # thresholds between which saturation is exact
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -28,7 +28,7 @@ if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
-    from geometry.kernels.packed import on_pairs
+    from geometric_invariants.geometry.kernels.packed import on_pairs
 
     @triton.jit  # type: ignore[untyped-decorator, unused-ignore]
     def _below(w, edge):  # type: ignore[no-untyped-def]

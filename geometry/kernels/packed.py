@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geometry.kernels import HAS_TRITON
+from geometric_invariants.geometry.kernels import HAS_TRITON
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton

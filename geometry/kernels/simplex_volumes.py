@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from geometry.kernels import HAS_TRITON
+from geometric_invariants.geometry.kernels import HAS_TRITON
 
 LARGEST = 4  # vertices less one
 _GRAM = LARGEST * (LARGEST + 1) // 2  # entries on and above the diagonal
@@ -28,7 +28,7 @@ if TYPE_CHECKING or HAS_TRITON:
     import triton
     import triton.language as tl
 
-    from geometry.kernels.packed import on_pairs
+    from geometric_invariants.geometry.kernels.packed import on_pairs
 
     _FLOATS = {
         torch.float64: tl.float64,

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from geometry.modulation.regular_simplex import regular_simplex
+from geometric_invariants.geometry.modulation.regular_simplex import regular_simplex
 
 SCATTER_SEED = 42
 _MEMORY = 0.99

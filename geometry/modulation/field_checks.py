@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import simplex
-from geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
+from geometric_invariants.geometry import simplex
+from geometric_invariants.geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
 
 SOURCES_COORDINATES, SOURCES_SIMPLICES = 8, 1_000
 _VERTICES = 5

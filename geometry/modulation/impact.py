@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import relations
-from geometry.embedding import row_cosines
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.embedding import row_cosines
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import torch
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
-from geometry.spectrum import with_fixed_signs
+from geometric_invariants.geometry.spectrum import with_fixed_signs
 
 DIMENSIONS = 64
 START = 0.01

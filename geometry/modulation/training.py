@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from geometry.modulation.field import SOURCES, FieldModulator
-from geometry.modulation.hooks import modulated
-from geometry.modulation.lerp import LerpModulator
-from geometry.modulation.resuming import History, State
+from geometric_invariants.geometry.modulation.field import SOURCES, FieldModulator
+from geometric_invariants.geometry.modulation.hooks import modulated
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.geometry.modulation.resuming import History, State
 
 __all__ = ["NOTEBOOKS", "History", "TrainingSettings", "train"]
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry.alignment import orthogonal_procrustes, principal_components
+from geometric_invariants.geometry.alignment import orthogonal_procrustes, principal_components
 
 
 def planted(d: int, seed: int, *, reflect: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

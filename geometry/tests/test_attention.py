@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geometry import attention, controls
-from geometry.estimate import Sampling
+from geometric_invariants.geometry import attention, controls
+from geometric_invariants.geometry.estimate import Sampling
 
 seeds = st.integers(0, 2**31 - 1)
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import chains, relations
+from geometric_invariants.geometry import chains, relations
 
 
 def test_chains_follow_the_first_hypernym_through_the_matched() -> None:

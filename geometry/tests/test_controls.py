@@ -7,10 +7,10 @@ import pytest
 import scipy.stats
 import torch
 
-from geometry import controls, spectrum
-from geometry.estimate import Sampling
-from geometry.latent_attention import LatentShape
-from geometry.spectrum import SpectrumSummary
+from geometric_invariants.geometry import controls, spectrum
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.latent_attention import LatentShape
+from geometric_invariants.geometry.spectrum import SpectrumSummary
 
 
 @pytest.mark.parametrize(("m", "n"), [(12, 12), (20, 7), (5, 40), (1, 6), (1, 1)])

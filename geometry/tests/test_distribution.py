@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry.distribution import distribution
-from geometry.embedding import PERCENTILES
-from geometry.null_distributions import gaussian_norms, random_cosines
+from geometric_invariants.geometry.distribution import distribution
+from geometric_invariants.geometry.embedding import PERCENTILES
+from geometric_invariants.geometry.null_distributions import gaussian_norms, random_cosines
 
 values = st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=60)
 

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import controls, embedding, simplex
-from geometry.estimate import Sampling, exact
+from geometric_invariants.geometry import controls, embedding, simplex
+from geometric_invariants.geometry.estimate import Sampling, exact
 
 seeds = st.integers(0, 2**31 - 1)
 

@@ -6,7 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry.estimate import Sampling, farthest, mean_of_few, normal, predicted
+from geometric_invariants.geometry.estimate import (
+    Sampling,
+    farthest,
+    mean_of_few,
+    normal,
+    predicted,
+)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20))

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry.hidden_states import (
+from geometric_invariants.geometry.hidden_states import (
     averaged,
     layer_summary,
     mean_by_position,

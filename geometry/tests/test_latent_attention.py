@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from geometry import attention, latent_attention
-from geometry.latent_attention import Factors, LatentShape
+from geometric_invariants.geometry import attention, latent_attention
+from geometric_invariants.geometry.latent_attention import Factors, LatentShape
 
 HEADS, NOPE, ROPE, VALUE = 3, 5, 2, 4
 

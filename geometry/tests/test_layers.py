@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import controls, layers, neurons
+from geometric_invariants.geometry import controls, layers, neurons
 
 seeds = st.integers(0, 2**31 - 1)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geometry import controls, embedding, pairs
-from geometry.distribution import Distribution
-from geometry.estimate import Sampling
+from geometric_invariants.geometry import controls, embedding, pairs
+from geometric_invariants.geometry.distribution import Distribution
+from geometric_invariants.geometry.estimate import Sampling
 
 SAMPLING = Sampling()
 seeds = st.integers(0, 2**31 - 1)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import position_bias
+from geometric_invariants.geometry import position_bias
 
 
 @given(st.integers(6, 40), st.data())

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry.estimate import Sampling
-from geometry.projection import PERCENTILES, Projection, Spread, lay, project
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.projection import PERCENTILES, Projection, Spread, lay, project
 
 
 def laid_and_measured(

@@ -6,8 +6,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from geometry import relations
-from geometry.relations import Pairs
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.relations import Pairs
 
 tied = st.lists(st.integers(-3, 3), min_size=3, max_size=40)
 

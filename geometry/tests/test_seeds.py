@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import seeds, simplex
+from geometric_invariants.geometry import seeds, simplex
 
 
 def normal(n: int, seed: int) -> torch.Tensor:

@@ -7,8 +7,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from geometry.similarity import linear_cka, paired_volumes, shared_neighbours
-from geometry.simplex import draw_index_sets, squared_volumes_of_rows
+from geometric_invariants.geometry.similarity import linear_cka, paired_volumes, shared_neighbours
+from geometric_invariants.geometry.simplex import draw_index_sets, squared_volumes_of_rows
 
 
 def clouds(n: int, p: int, q: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geometry import controls, simplex
-from geometry.estimate import Sampling
+from geometric_invariants.geometry import controls, simplex
+from geometric_invariants.geometry.estimate import Sampling
 
 seeds = st.integers(0, 2**31 - 1)
 orders = st.integers(1, 6)

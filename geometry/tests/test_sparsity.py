@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from geometry import controls, sparsity
+from geometric_invariants.geometry import controls, sparsity
 
 edges = [sign * t for t in sparsity.THRESHOLDS for sign in (1, -1)]
 values = st.one_of(st.sampled_from(edges), st.floats(-1, 1, width=32))

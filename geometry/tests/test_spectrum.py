@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry import spectrum
+from geometric_invariants.geometry import spectrum
 
 seeds = st.integers(0, 2**31 - 1)
 sides = st.integers(1, 24)

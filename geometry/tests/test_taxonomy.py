@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nltk.corpus.reader.wordnet import Synset
 
-from geometry.taxonomy import Taxonomy, similarity_of
+from geometric_invariants.geometry.taxonomy import Taxonomy, similarity_of
 
 # Names on both sides of "*ROOT*" in the alphabet: ties are broken by name.
 ALPHABET = "!'()*+AZaz"
@@ -118,7 +118,7 @@ def test_blocks_of_columns_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> Non
     everything = torch.arange(6)
     path = taxonomy.path_distances(everything, everything)
     wup = taxonomy.wup_similarity_matrix(everything, everything)
-    monkeypatch.setattr("geometry.taxonomy._TABLE_BYTES", 12)
+    monkeypatch.setattr("geometric_invariants.geometry.taxonomy._TABLE_BYTES", 12)
     assert torch.equal(taxonomy.path_distances(everything, everything), path)
     assert torch.equal(taxonomy.wup_similarity_matrix(everything, everything), wup)
 

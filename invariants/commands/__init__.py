@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from fixtures.errors import InputError, UnavailableError
-from invariants.commands.compare import compare
-from invariants.commands.docs import docs
-from invariants.commands.field import field
-from invariants.commands.modulate import modulate
-from invariants.commands.talk import talk
-from invariants.commands.train import train
-from invariants.finding import NotApplicableError
-from reports.files import ResultsError
+from geometric_invariants.fixtures.errors import InputError, UnavailableError
+from geometric_invariants.invariants.commands.compare import compare
+from geometric_invariants.invariants.commands.docs import docs
+from geometric_invariants.invariants.commands.field import field
+from geometric_invariants.invariants.commands.modulate import modulate
+from geometric_invariants.invariants.commands.talk import talk
+from geometric_invariants.invariants.commands.train import train
+from geometric_invariants.invariants.finding import NotApplicableError
+from geometric_invariants.reports.files import ResultsError
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,

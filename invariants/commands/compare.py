@@ -6,19 +6,19 @@ import argparse
 import time
 from pathlib import Path
 
-from fixtures import options as kinds
-from geometry import estimate
-from geometry.estimate import Sampling
-from invariants.claims import load_claims
-from invariants.commands.opening import opened
-from invariants.experiments import projection
-from invariants.experiments.projection import Comparison
-from invariants.experiments.projection_exhibits import digit_rows, spread_rows
-from invariants.quantities.projection import of_comparison
-from invariants.verdicts import Settings, judge
-from reports.files import write_results
-from reports.options import output_file
-from reports.results import Results
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.geometry import estimate
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.commands.opening import opened
+from geometric_invariants.invariants.experiments import projection
+from geometric_invariants.invariants.experiments.projection import Comparison
+from geometric_invariants.invariants.experiments.projection_exhibits import digit_rows, spread_rows
+from geometric_invariants.invariants.quantities.projection import of_comparison
+from geometric_invariants.invariants.verdicts import Settings, judge
+from geometric_invariants.reports.files import write_results
+from geometric_invariants.reports.options import output_file
+from geometric_invariants.reports.results import Results
 
 CLAIM = "cross_scale_relational_correlation"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from invariants import documents, notebook, trained_or_random
-from reports.files import read_results, write_atomically
+from geometric_invariants.invariants import documents, notebook, trained_or_random
+from geometric_invariants.reports.files import read_results, write_atomically
 
 
 def docs(arguments: list[str]) -> None:

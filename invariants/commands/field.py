@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from fixtures import options as kinds
-from geometry.estimate import Sampling
-from geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
-from geometry.modulation.training import NOTEBOOKS, History
-from invariants.commands.opening import laid_over
-from invariants.commands.shown import print_tables, write_shown
-from invariants.experiments.modulation import fields
-from invariants.experiments.modulation.field_exhibits import field_figures, field_tables
-from reports.options import output_file
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
+from geometric_invariants.geometry.modulation.training import NOTEBOOKS, History
+from geometric_invariants.invariants.commands.opening import laid_over
+from geometric_invariants.invariants.commands.shown import print_tables, write_shown
+from geometric_invariants.invariants.experiments.modulation import fields
+from geometric_invariants.invariants.experiments.modulation.field_exhibits import (
+    field_figures,
+    field_tables,
+)
+from geometric_invariants.reports.options import output_file
 
 
 def field(arguments: list[str]) -> None:

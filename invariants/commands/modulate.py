@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fixtures import options as kinds
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from invariants.commands.opening import laid_over
-from invariants.commands.shown import print_tables, write_shown
-from invariants.experiments import recorded
-from invariants.experiments.modulation import exhibits
-from invariants.experiments.modulation.overlay import Form
-from invariants.experiments.modulation.resuming import PointFile
-from invariants.experiments.modulation.sweep import Setting, Sweep, explore
-from invariants.experiments.recorded_figures import sweep_figures
-from reports.options import output_file
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.commands.opening import laid_over
+from geometric_invariants.invariants.commands.shown import print_tables, write_shown
+from geometric_invariants.invariants.experiments import recorded
+from geometric_invariants.invariants.experiments.modulation import exhibits
+from geometric_invariants.invariants.experiments.modulation.overlay import Form
+from geometric_invariants.invariants.experiments.modulation.resuming import PointFile
+from geometric_invariants.invariants.experiments.modulation.sweep import Setting, Sweep, explore
+from geometric_invariants.invariants.experiments.recorded_figures import sweep_figures
+from geometric_invariants.reports.options import output_file
 
 _FORMS: tuple[Form, ...] = ("normal", "zero", "dealt")
 

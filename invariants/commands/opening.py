@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from fixtures.model import Model, open_model, resolve_device
-from fixtures.registry import select_models
-from geometry.estimate import Sampling
-from invariants.experiments.modulation.overlay import Overlay, overlay_of
+from geometric_invariants.fixtures.model import Model, open_model, resolve_device
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay, overlay_of
 
 
 def laid_over(option: str, device: str) -> tuple[Model, Overlay]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fixtures.errors import InputError
-from invariants.experiments.modulation.prompts import PROMPTS
-from invariants.experiments.modulation.talk import Said
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.invariants.experiments.modulation.prompts import PROMPTS
+from geometric_invariants.invariants.experiments.modulation.talk import Said
 
 SHOWN = 60  # characters of a prompt in a table
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from fixtures.model import Model
-from reports.exhibits import Cell, Figure, Table
-from reports.files import write_results
-from reports.results import Measurement, Provenance, Results, Value
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.reports.exhibits import Cell, Figure, Table
+from geometric_invariants.reports.files import write_results
+from geometric_invariants.reports.results import Measurement, Provenance, Results, Value
 
 _LONGEST = 60
 

@@ -8,18 +8,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from fixtures import options as kinds
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from geometry.modulation.lerp import LerpModulator
-from invariants.commands.opening import opened
-from invariants.commands.prompting import prompts_from, verdict
-from invariants.experiments.modulation import talk as talking
-from invariants.experiments.modulation.kept import kept
-from invariants.experiments.modulation.overlay import overlay_of
-from invariants.experiments.modulation.talk import Drawing, Said
-from reports.files import write_atomically
-from reports.options import output_file
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.invariants.commands.opening import opened
+from geometric_invariants.invariants.commands.prompting import prompts_from, verdict
+from geometric_invariants.invariants.experiments.modulation import talk as talking
+from geometric_invariants.invariants.experiments.modulation.kept import kept
+from geometric_invariants.invariants.experiments.modulation.overlay import overlay_of
+from geometric_invariants.invariants.experiments.modulation.talk import Drawing, Said
+from geometric_invariants.reports.files import write_atomically
+from geometric_invariants.reports.options import output_file
 
 ALPHAS = (0.01, 0.05, 0.1, 0.2, 0.5)
 

@@ -8,35 +8,35 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixtures import options as kinds
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from geometry.modulation.lerp import START, LerpModulator
-from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
-from invariants.claims import load_claims
-from invariants.commands.opening import laid_over
-from invariants.commands.prompting import SHOWN, prompts_from, shown, verdict
-from invariants.experiments import trained_exhibits as exhibits
-from invariants.experiments.modulation import overlay, talk
-from invariants.experiments.modulation.comparison import further
-from invariants.experiments.modulation.kept import keep
-from invariants.experiments.modulation.learning import (
+from geometric_invariants.fixtures import options as kinds
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.lerp import START, LerpModulator
+from geometric_invariants.geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
+from geometric_invariants.invariants.claims import load_claims
+from geometric_invariants.invariants.commands.opening import laid_over
+from geometric_invariants.invariants.commands.prompting import SHOWN, prompts_from, shown, verdict
+from geometric_invariants.invariants.experiments import trained_exhibits as exhibits
+from geometric_invariants.invariants.experiments.modulation import overlay, talk
+from geometric_invariants.invariants.experiments.modulation.comparison import further
+from geometric_invariants.invariants.experiments.modulation.kept import keep
+from geometric_invariants.invariants.experiments.modulation.learning import (
     DRAWS,
     Learned,
     Recipe,
     examined,
     taught,
 )
-from invariants.experiments.modulation.measured import draw_probes
-from invariants.experiments.modulation.overlay import Overlay
-from invariants.experiments.modulation.talk import Said
-from invariants.finding import Finding
-from invariants.quantities import training as quantities
-from invariants.verdicts import Settings, judge
-from reports.exhibits import Table
-from reports.files import write_results
-from reports.options import output_file
-from reports.results import Results
+from geometric_invariants.invariants.experiments.modulation.measured import draw_probes
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay
+from geometric_invariants.invariants.experiments.modulation.talk import Said
+from geometric_invariants.invariants.finding import Finding
+from geometric_invariants.invariants.quantities import training as quantities
+from geometric_invariants.invariants.verdicts import Settings, judge
+from geometric_invariants.reports.exhibits import Table
+from geometric_invariants.reports.files import write_results
+from geometric_invariants.reports.options import output_file
+from geometric_invariants.reports.results import Results
 
 TOKENS = 32
 _STEPS_SHOWN = 10

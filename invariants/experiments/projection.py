@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fixtures.errors import InputError
-from fixtures.model import Model
-from fixtures.vocabulary import Vocabulary
-from geometry import embedding, relations
-from geometry.embedding import DigitSummary
-from geometry.estimate import Sampling
-from geometry.projection import Laid, Projection, lay, project
-from invariants.finding import NotApplicableError
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
+from geometric_invariants.geometry import embedding, relations
+from geometric_invariants.geometry.embedding import DigitSummary
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.projection import Laid, Projection, lay, project
+from geometric_invariants.invariants.finding import NotApplicableError
 
 
 class PairError(InputError):

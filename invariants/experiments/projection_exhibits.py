@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 
-from geometry import estimate
-from geometry.projection import Fit, Spread
-from invariants import drawn
-from invariants.experiments.projection import Comparison, Digits, MappedDigits
-from reports.exhibits import Figure, Table
+from geometric_invariants.geometry import estimate
+from geometric_invariants.geometry.projection import Fit, Spread
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.experiments.projection import Comparison, Digits, MappedDigits
+from geometric_invariants.reports.exhibits import Figure, Table
 
 POINTS = 400
 _SIDES = ("paired", "shuffled")

@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
-from fixtures.corpora import cache_folder
-from fixtures.errors import InputError
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
-from invariants.experiments.modulation.generation import Text
-from invariants.experiments.modulation.learning import Learned, Recipe, learn
-from invariants.experiments.modulation.measured import Relations
-from invariants.experiments.modulation.overlay import overlay_of
-from invariants.experiments.modulation.sweep import (
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.texts.corpora import cache_folder
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.training import NOTEBOOKS, History, TrainingSettings
+from geometric_invariants.invariants.experiments.modulation.generation import Text
+from geometric_invariants.invariants.experiments.modulation.learning import Learned, Recipe, learn
+from geometric_invariants.invariants.experiments.modulation.measured import Relations
+from geometric_invariants.invariants.experiments.modulation.overlay import overlay_of
+from geometric_invariants.invariants.experiments.modulation.sweep import (
     CONSTANT,
     HIGH,
     LOW,
@@ -33,8 +33,8 @@ from invariants.experiments.modulation.sweep import (
     point_of,
     swept,
 )
-from invariants.experiments.relations import ALL
-from reports.files import write_atomically
+from geometric_invariants.invariants.experiments.relations import ALL
+from geometric_invariants.reports.files import write_atomically
 
 SHIPPED = Path(__file__).with_name("recordings")
 DRAWS = 5

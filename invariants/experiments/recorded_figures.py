@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 
-from invariants.drawn import rounded
-from invariants.experiments.modulation.overlay import Form
-from invariants.experiments.modulation.sweep import CONSTANT, Sweep
-from invariants.experiments.recorded import Recording
-from reports.exhibits import Figure
+from geometric_invariants.invariants.drawn import rounded
+from geometric_invariants.invariants.experiments.modulation.overlay import Form
+from geometric_invariants.invariants.experiments.modulation.sweep import CONSTANT, Sweep
+from geometric_invariants.invariants.experiments.recorded import Recording
+from geometric_invariants.reports.exhibits import Figure
 
 _RELATIONS = ("pearson", "gradient", "preservation", "cv")
 _AXES = {

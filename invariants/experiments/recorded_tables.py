@@ -8,13 +8,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fixtures.errors import InputError
-from fixtures.registry import select_models
-from fixtures.storage.checkpoint import Checkpoint
-from invariants.experiments.modulation.learning import Learned
-from invariants.experiments.modulation.overlay import Form
-from invariants.experiments.modulation.sweep import CONSTANT
-from invariants.experiments.recorded import SHIPPED, Recording, read
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.registry import select_models
+from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
+from geometric_invariants.invariants.experiments.modulation.learning import Learned
+from geometric_invariants.invariants.experiments.modulation.overlay import Form
+from geometric_invariants.invariants.experiments.modulation.sweep import CONSTANT
+from geometric_invariants.invariants.experiments.recorded import SHIPPED, Recording, read
 
 RECORDED = ("t5_mini", "t5_tiny")
 _COLUMNS = {"pearson": 3, "gradient": 3, "preservation": 4, "cv": 3}

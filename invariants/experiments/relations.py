@@ -9,16 +9,16 @@ from functools import cache, cached_property, lru_cache
 import torch
 from torch import Tensor
 
-from fixtures.corpora import WordNet, load_wordnet
-from fixtures.matching import Matched, match_words
-from fixtures.model import Model
-from fixtures.representations import check_rows, representations
-from geometry import chains, relations, simplex
-from geometry.estimate import Estimate, Sampling
-from geometry.relations import Alignment, Lift, Pairs
-from geometry.similarity import PairedVolumes, paired_volumes
-from geometry.taxonomy import Taxonomy, similarity_of
-from invariants.finding import NotApplicableError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.representations import check_rows, representations
+from geometric_invariants.fixtures.texts.corpora import WordNet, load_wordnet
+from geometric_invariants.fixtures.texts.matching import Matched, match_words
+from geometric_invariants.geometry import chains, relations, simplex
+from geometric_invariants.geometry.estimate import Estimate, Sampling
+from geometric_invariants.geometry.relations import Alignment, Lift, Pairs
+from geometric_invariants.geometry.similarity import PairedVolumes, paired_volumes
+from geometric_invariants.geometry.taxonomy import Taxonomy, similarity_of
+from geometric_invariants.invariants.finding import NotApplicableError
 
 PROMPT, LONGEST = "summarize: ", 128
 _PROMPTED = {"t5", "mt5", "umt5"}

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from geometry import estimate, relations, seeds
-from geometry.chains import chain_cosines
-from geometry.estimate import Z95
-from geometry.similarity import PairedVolumes
-from invariants import drawn
-from invariants.experiments.relations import Aligned, Words
-from invariants.experiments.stability import Stability
-from reports.exhibits import Figure, Table
+from geometric_invariants.geometry import estimate, relations, seeds
+from geometric_invariants.geometry.chains import chain_cosines
+from geometric_invariants.geometry.estimate import Z95
+from geometric_invariants.geometry.similarity import PairedVolumes
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.experiments.relations import Aligned, Words
+from geometric_invariants.invariants.experiments.stability import Stability
+from geometric_invariants.reports.exhibits import Figure, Table
 
 POINTS = 400
 DEPTHS = 7

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import estimate, relations, seeds, simplex
-from geometry.chains import chain_cosines, chain_decay
-from geometry.estimate import Z95, Sampling
-from geometry.similarity import paired_volumes
-from invariants.experiments.relations import Words, words_of
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import estimate, relations, seeds, simplex
+from geometric_invariants.geometry.chains import chain_cosines, chain_decay
+from geometric_invariants.geometry.estimate import Z95, Sampling
+from geometric_invariants.geometry.similarity import paired_volumes
+from geometric_invariants.invariants.experiments.relations import Words, words_of
 
 SEEDS, WORDS, PAIRS, SIMPLICES, CHAINS = 50, 2_000, 200_000, 500, 1_000
 DESIGN = f"seeds 0 … {SEEDS - 1}"

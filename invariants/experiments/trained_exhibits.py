@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from geometry.estimate import Z95
-from invariants.drawn import rounded, table
-from invariants.experiments.modulation.comparison import named
-from invariants.experiments.modulation.learning import Learned
-from invariants.experiments.modulation.sweep import CONSTANT
-from reports.exhibits import Figure, Table
+from geometric_invariants.geometry.estimate import Z95
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.experiments.modulation.comparison import named
+from geometric_invariants.invariants.experiments.modulation.learning import Learned
+from geometric_invariants.invariants.experiments.modulation.sweep import CONSTANT
+from geometric_invariants.reports.exhibits import Figure, Table
 
 CONSTANTS = (CONSTANT, 0.5, 0.70846)
 _LEVELS = {f"{level:g}": level for level in CONSTANTS[:2]}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fixtures.model import Model
-    from geometry.estimate import Sampling
-    from invariants.finding import Finding
-    from invariants.quantities import (
+    from geometric_invariants.fixtures.model import Model
+    from geometric_invariants.geometry.estimate import Sampling
+    from geometric_invariants.invariants.finding import Finding
+    from geometric_invariants.invariants.quantities import (
         attention,
         embedding,
         head,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 
-from fixtures.model import Model
-from fixtures.survey_rows import AttentionRow
-from geometry import controls
-from geometry.estimate import Estimate, Sampling, exact
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities import attention_exhibits as exhibits
-from invariants.quantities.attention_exhibits import QKLayer
-from invariants.quantities.groups import told_apart
-from invariants.quantities.stacks import Stacks, by_stack
-from reports.exhibits import Figure
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_rows import AttentionRow
+from geometric_invariants.geometry import controls
+from geometric_invariants.geometry.estimate import Estimate, Sampling, exact
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities import attention_exhibits as exhibits
+from geometric_invariants.invariants.quantities.attention_exhibits import QKLayer
+from geometric_invariants.invariants.quantities.groups import told_apart
+from geometric_invariants.invariants.quantities.stacks import Stacks, by_stack
+from geometric_invariants.reports.exhibits import Figure
 
 
 def self_attention_qk_balance(model: Model) -> Finding:

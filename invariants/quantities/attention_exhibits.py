@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from geometry import controls
-from geometry.attention import OutputForm, random_descending, random_rms
-from geometry.spectrum import even_ranks
-from invariants.drawn import rounded, table
-from reports.exhibits import Figure, Table
+from geometric_invariants.geometry import controls
+from geometric_invariants.geometry.attention import OutputForm, random_descending, random_rms
+from geometric_invariants.geometry.spectrum import even_ranks
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from fixtures.architecture.account import KINDS, Kind
-from fixtures.architecture.config_values import language_sections
-from fixtures.architecture.roles import Weight
-from fixtures.errors import CheckpointError
-from fixtures.head import expects_head, tied_by_config
-from fixtures.model import Model
-from invariants.drawn import table
-from invariants.quantities.groups import line_of
-from invariants.quantities.layer_lines import kind_of
-from reports.exhibits import Table
+from geometric_invariants.fixtures.architecture.account import KINDS, Kind
+from geometric_invariants.fixtures.architecture.config_values import language_sections
+from geometric_invariants.fixtures.architecture.roles import Weight
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.head import expects_head, tied_by_config
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.invariants.drawn import table
+from geometric_invariants.invariants.quantities.groups import line_of
+from geometric_invariants.invariants.quantities.layer_lines import kind_of
+from geometric_invariants.reports.exhibits import Table
 
 _OTHER_KINDS: dict[Kind, str] = {
     "vectors": "biases and other vectors",

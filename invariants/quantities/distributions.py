@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from geometry.distribution import Distribution
-from geometry.null_distributions import NullDistribution
-from invariants import drawn
-from reports.exhibits import Figure
+from geometric_invariants.geometry.distribution import Distribution
+from geometric_invariants.geometry.null_distributions import NullDistribution
+from geometric_invariants.invariants import drawn
+from geometric_invariants.reports.exhibits import Figure
 
 STATISTICS = (
     *("count", "mean", "std", "CV", "min"),

@@ -6,28 +6,28 @@ import math
 
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import controls, embedding, null_distributions, pairs
-from geometry.distribution import Distribution
-from geometry.embedding import CovarianceSpectrum
-from geometry.estimate import Sampling, exact
-from geometry.null_distributions import NullDistribution
-from invariants import drawn
-from invariants.finding import Finding, Named
-from invariants.quantities.distributions import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import controls, embedding, null_distributions, pairs
+from geometric_invariants.geometry.distribution import Distribution
+from geometric_invariants.geometry.embedding import CovarianceSpectrum
+from geometric_invariants.geometry.estimate import Sampling, exact
+from geometric_invariants.geometry.null_distributions import NullDistribution
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities.distributions import (
     STATISTICS,
     histogram,
     null_statistics,
     statistics,
 )
-from invariants.quantities.table import (
+from geometric_invariants.invariants.quantities.table import (
     TokenTable,
     cosine_moments,
     moments,
     naming_the_table,
     token_table,
 )
-from reports.exhibits import Figure, Table
+from geometric_invariants.reports.exhibits import Figure, Table
 
 _SAMPLED_ROWS = 10_000  # of a covariance, where the source samples rows (S13a)
 _OF_SAMPLED_ROWS = frozenset({"qwen35_08b", "qwen35_4b"})

@@ -17,10 +17,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from fixtures.architecture.roles import Weight
-from fixtures.survey_rows import MatrixRow, NeuronRow
-from invariants.drawn import table
-from reports.exhibits import Table
+from geometric_invariants.fixtures.architecture.roles import Weight
+from geometric_invariants.fixtures.survey_rows import MatrixRow, NeuronRow
+from geometric_invariants.invariants.drawn import table
+from geometric_invariants.reports.exhibits import Table
 
 Row = TypeVar("Row", bound=MatrixRow | NeuronRow)
 _COLUMNS = (

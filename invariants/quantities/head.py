@@ -5,17 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fixtures.architecture.roles import Weight
-from fixtures.errors import CheckpointError
-from fixtures.head import expects_head, tied_by_config
-from fixtures.model import Model
-from geometry import embedding, null_distributions
-from geometry.distribution import distribution
-from geometry.estimate import Sampling, exact, normal
-from invariants import drawn
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities.distributions import STATISTICS, histogram, statistics
-from reports.exhibits import Table
+from geometric_invariants.fixtures.architecture.roles import Weight
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.head import expects_head, tied_by_config
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import embedding, null_distributions
+from geometric_invariants.geometry.distribution import distribution
+from geometric_invariants.geometry.estimate import Sampling, exact, normal
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.distributions import (
+    STATISTICS,
+    histogram,
+    statistics,
+)
+from geometric_invariants.reports.exhibits import Table
 
 _OTHERS = 10_000  # tokens whose rows are set beside those of others
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 
-from fixtures.architecture.roles import Role, Weight
-from fixtures.survey_rows import MatrixRow
-from invariants.drawn import Log, rounded
-from invariants.quantities.groups import line_of, of_matrices
-from reports.exhibits import Figure
+from geometric_invariants.fixtures.architecture.roles import Role, Weight
+from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.invariants.drawn import Log, rounded
+from geometric_invariants.invariants.quantities.groups import line_of, of_matrices
+from geometric_invariants.reports.exhibits import Figure
 
 _TABLES: tuple[Role, ...] = (
     *("embedding", "head", "position_bias", "position_embedding"),

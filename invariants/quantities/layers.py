@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import torch
 
-from fixtures.model import Model
-from fixtures.survey_rows import CorrelationRow
-from geometry import controls
-from geometry.estimate import exact
-from geometry.layers import NormScale
-from invariants.drawn import boxes, heatmap, table
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities.groups import told_apart
-from invariants.quantities.stacks import by_stack
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_rows import CorrelationRow
+from geometric_invariants.geometry import controls
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.geometry.layers import NormScale
+from geometric_invariants.invariants.drawn import boxes, heatmap, table
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.groups import told_apart
+from geometric_invariants.invariants.quantities.stacks import by_stack
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry.estimate import Sampling, exact
-from geometry.modulation.field import FieldModulator
-from invariants.experiments import recorded
-from invariants.experiments.modulation import exhibits
-from invariants.experiments.modulation.generation import incoherence
-from invariants.experiments.modulation.measured import ANCHORS
-from invariants.experiments.modulation.overlay import Form, overlay_of
-from invariants.experiments.modulation.prints import PRINTED, WAYS
-from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, HIGH, LOW, Sweep
-from invariants.experiments.recorded_figures import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling, exact
+from geometric_invariants.geometry.modulation.field import FieldModulator
+from geometric_invariants.invariants.experiments import recorded
+from geometric_invariants.invariants.experiments.modulation import exhibits
+from geometric_invariants.invariants.experiments.modulation.generation import incoherence
+from geometric_invariants.invariants.experiments.modulation.measured import ANCHORS
+from geometric_invariants.invariants.experiments.modulation.overlay import Form, overlay_of
+from geometric_invariants.invariants.experiments.modulation.prints import PRINTED, WAYS
+from geometric_invariants.invariants.experiments.modulation.sweep import (
+    CONSTANT,
+    DRAWS,
+    HIGH,
+    LOW,
+    Sweep,
+)
+from geometric_invariants.invariants.experiments.recorded_figures import (
     recorded_notes,
     sweep_figures,
 )
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.printed import Parts, over_draws
-from reports.exhibits import Table
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.printed import Parts, over_draws
+from geometric_invariants.reports.exhibits import Table
 
 _D, _LAYERS = 512, 6
 ALL_WORDS = 100_000  # draws from which on every matched word is encoded

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fixtures.architecture.roles import Role
-from fixtures.survey_rows import NeuronRow
-from geometry import neurons
-from invariants.drawn import rounded, table
-from invariants.quantities.groups import Group
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.architecture.roles import Role
+from geometric_invariants.fixtures.survey_rows import NeuronRow
+from geometric_invariants.geometry import neurons
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.quantities.groups import Group
+from geometric_invariants.reports.exhibits import Figure, Table
 
 _PARTS: tuple[Role, ...] = ("mlp_up", "mlp_down", "mlp_gate")
 

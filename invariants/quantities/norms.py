@@ -6,21 +6,26 @@ import math
 
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import null_distributions, pairs
-from geometry.distribution import Distribution, distribution
-from geometry.embedding import Moments
-from geometry.estimate import Sampling, exact
-from invariants import drawn
-from invariants.finding import Finding, Named
-from invariants.quantities.distributions import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import null_distributions, pairs
+from geometric_invariants.geometry.distribution import Distribution, distribution
+from geometric_invariants.geometry.embedding import Moments
+from geometric_invariants.geometry.estimate import Sampling, exact
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities.distributions import (
     STATISTICS,
     histogram,
     null_statistics,
     statistics,
 )
-from invariants.quantities.table import TokenTable, moments, naming_the_table, token_table
-from reports.exhibits import Table
+from geometric_invariants.invariants.quantities.table import (
+    TokenTable,
+    moments,
+    naming_the_table,
+    token_table,
+)
+from geometric_invariants.reports.exhibits import Table
 
 _RANDOM = "i.i.d. Gaussian"
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from fixtures.model import Model
-from geometry.estimate import exact
-from invariants.finding import Finding, Named
-from invariants.quantities.catalogue import by_component, catalogue, configuration, sharing
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities.catalogue import (
+    by_component,
+    catalogue,
+    configuration,
+    sharing,
+)
 
 
 def manifest(model: Model) -> Finding:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fixtures.architecture.roles import Weight
-from fixtures.errors import CheckpointError
-from fixtures.model import Model
-from geometry import position_bias
-from geometry.estimate import exact
-from geometry.neurons import moments
-from geometry.position_bias import BiasHead
-from invariants.drawn import heatmap, table
-from invariants.finding import Finding, Named, NotApplicableError
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.architecture.roles import Weight
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import position_bias
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.geometry.neurons import moments
+from geometric_invariants.geometry.position_bias import BiasHead
+from geometric_invariants.invariants.drawn import heatmap, table
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from fixtures.model import Model
-from geometry.estimate import Sampling, exact
-from geometry.projection import ANCHORS, HELD_OUT, Fit
-from geometry.similarity import NEIGHBOURS
-from invariants.experiments import projection_exhibits as exhibits
-from invariants.experiments.projection import Beside, Comparison, compare, lay_over
-from invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling, exact
+from geometric_invariants.geometry.projection import ANCHORS, HELD_OUT, Fit
+from geometric_invariants.geometry.similarity import NEIGHBOURS
+from geometric_invariants.invariants.experiments import projection_exhibits as exhibits
+from geometric_invariants.invariants.experiments.projection import (
+    Beside,
+    Comparison,
+    compare,
+    lay_over,
+)
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
 
 
 def cross_scale_relational_correlation(model: Model, sampling: Sampling) -> Finding:

@@ -8,18 +8,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import estimate, relations, seeds
-from geometry.chains import chain_decay
-from geometry.estimate import Estimate, Sampling, exact
-from geometry.relations import Alignment
-from invariants import drawn
-from invariants.experiments import relations as experiment
-from invariants.experiments import relations_exhibits as exhibits
-from invariants.experiments import stability as over_seeds
-from invariants.experiments.relations import Words
-from invariants.finding import Finding, Named, NotApplicableError
-from reports.exhibits import Figure
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import estimate, relations, seeds
+from geometric_invariants.geometry.chains import chain_decay
+from geometric_invariants.geometry.estimate import Estimate, Sampling, exact
+from geometric_invariants.geometry.relations import Alignment
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.experiments import relations as experiment
+from geometric_invariants.invariants.experiments import relations_exhibits as exhibits
+from geometric_invariants.invariants.experiments import stability as over_seeds
+from geometric_invariants.invariants.experiments.relations import Words
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.reports.exhibits import Figure
 
 _FEWEST_LONG_CHAINS = 10
 

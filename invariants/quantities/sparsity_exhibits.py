@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from fixtures.survey_rows import MatrixRow
-from geometry import sparsity
-from geometry.sparsity import Small
-from invariants.drawn import rounded, table
-from invariants.quantities.groups import line_of
-from invariants.quantities.layer_lines import by_role
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.geometry import sparsity
+from geometric_invariants.geometry.sparsity import Small
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.quantities.groups import line_of
+from geometric_invariants.invariants.quantities.layer_lines import by_role
+from geometric_invariants.reports.exhibits import Figure, Table
 
 _SPARSE = 0.1
 

@@ -12,18 +12,26 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fixtures.model import Model
-from fixtures.survey_rows import MatrixRow
-from geometry import controls
-from geometry.estimate import exact
-from geometry.spectrum import SpectrumSummary
-from invariants.drawn import Log, table
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities.groups import Group, experts_by_layer, of_matrices
-from invariants.quantities.layer_lines import by_layer, by_role, is_table, shape
-from invariants.quantities.spectra_exhibits import spectra_by_kind, values_by_role
-from invariants.quantities.stacks import by_stack
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.geometry import controls
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.geometry.spectrum import SpectrumSummary
+from geometric_invariants.invariants.drawn import Log, table
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.groups import Group, experts_by_layer, of_matrices
+from geometric_invariants.invariants.quantities.layer_lines import (
+    by_layer,
+    by_role,
+    is_table,
+    shape,
+)
+from geometric_invariants.invariants.quantities.spectra_exhibits import (
+    spectra_by_kind,
+    values_by_role,
+)
+from geometric_invariants.invariants.quantities.stacks import by_stack
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 @dataclass(frozen=True, slots=True)

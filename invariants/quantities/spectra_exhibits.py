@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fixtures.survey_rows import MatrixRow
-from geometry import controls
-from geometry.spectrum import log_ranks
-from invariants.drawn import rounded, table
-from invariants.quantities.layer_lines import by_role, is_table, kind_of, shape
-from reports.exhibits import Figure, Table
+from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.geometry import controls
+from geometric_invariants.geometry.spectrum import log_ranks
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.quantities.layer_lines import by_role, is_table, kind_of, shape
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 def values_by_role(rows: Iterable[MatrixRow]) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from fixtures.model import Model
+from geometric_invariants.fixtures.model import Model
 
 Row = TypeVar("Row")
 

@@ -10,14 +10,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from fixtures.errors import CheckpointError
-from fixtures.model import Model
-from fixtures.vocabulary import Vocabulary
-from geometry import embedding, pairs
-from geometry.embedding import Moments
-from geometry.estimate import Estimate, exact
-from geometry.pairs import CosineMoments
-from invariants.finding import Named, NotApplicableError
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
+from geometric_invariants.geometry import embedding, pairs
+from geometric_invariants.geometry.embedding import Moments
+from geometric_invariants.geometry.estimate import Estimate, exact
+from geometric_invariants.geometry.pairs import CosineMoments
+from geometric_invariants.invariants.finding import Named, NotApplicableError
 
 T = TypeVar("T")
 

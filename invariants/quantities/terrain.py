@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from fixtures.corpora import SENTENCES, TRANSLATIONS
-from fixtures.loaded import LoadedModel
-from fixtures.model import Model
-from fixtures.representations import both_stacks, check_rows
-from geometry import embedding
-from geometry.estimate import Estimate, exact, mean, normal
-from geometry.hidden_states import (
+from geometric_invariants.fixtures.loaded import LoadedModel
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.representations import both_stacks, check_rows
+from geometric_invariants.fixtures.texts.corpora import SENTENCES, TRANSLATIONS
+from geometric_invariants.geometry import embedding
+from geometric_invariants.geometry.estimate import Estimate, exact, mean, normal
+from geometric_invariants.geometry.hidden_states import (
     averaged,
     layer_summary,
     mean_by_position,
     position_cosines,
 )
-from invariants import drawn
-from invariants.finding import Finding, Named, NotApplicableError
-from reports.exhibits import Figure, Table
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.reports.exhibits import Figure, Table
 
 
 def layer_evolution(model: Model) -> Finding:

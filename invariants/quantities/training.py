@@ -8,19 +8,23 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import relations
-from geometry.estimate import Sampling, exact, normal
-from geometry.modulation.lerp import DIMENSIONS
-from geometry.modulation.training import NOTEBOOKS
-from invariants.experiments import recorded, trained_exhibits
-from invariants.experiments.modulation.comparison import of_draws
-from invariants.experiments.modulation.generation import incoherence
-from invariants.experiments.modulation.learning import Learned, Recipe
-from invariants.experiments.modulation.prints import PEARSON_GAIN, SPEARMAN_GAIN, TRAINED_CV
-from invariants.finding import Finding, Named
-from invariants.printed import Parts, over_draws
-from reports.exhibits import Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.estimate import Sampling, exact, normal
+from geometric_invariants.geometry.modulation.lerp import DIMENSIONS
+from geometric_invariants.geometry.modulation.training import NOTEBOOKS
+from geometric_invariants.invariants.experiments import recorded, trained_exhibits
+from geometric_invariants.invariants.experiments.modulation.comparison import of_draws
+from geometric_invariants.invariants.experiments.modulation.generation import incoherence
+from geometric_invariants.invariants.experiments.modulation.learning import Learned, Recipe
+from geometric_invariants.invariants.experiments.modulation.prints import (
+    PEARSON_GAIN,
+    SPEARMAN_GAIN,
+    TRAINED_CV,
+)
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.printed import Parts, over_draws
+from geometric_invariants.reports.exhibits import Table
 
 
 def modulator_best_result(model: Model, sampling: Sampling) -> Finding:

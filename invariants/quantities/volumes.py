@@ -7,16 +7,22 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import controls, embedding, estimate, simplex
-from geometry.distribution import distribution
-from geometry.embedding import Moments
-from geometry.estimate import Estimate, Sampling, exact
-from geometry.simplex import PentachoronDraws, VolumeStatistics
-from invariants import drawn
-from invariants.finding import Finding, Named
-from invariants.quantities.table import moments, naming_the_table, shared, stored_table, token_table
-from reports.exhibits import Cell, Figure, Table
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import controls, embedding, estimate, simplex
+from geometric_invariants.geometry.distribution import distribution
+from geometric_invariants.geometry.embedding import Moments
+from geometric_invariants.geometry.estimate import Estimate, Sampling, exact
+from geometric_invariants.geometry.simplex import PentachoronDraws, VolumeStatistics
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities.table import (
+    moments,
+    naming_the_table,
+    shared,
+    stored_table,
+    token_table,
+)
+from geometric_invariants.reports.exhibits import Cell, Figure, Table
 
 _FEWEST = 1_000  # the source's own sample, however few draws are asked for
 _RELATED = 50_000

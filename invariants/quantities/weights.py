@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixtures.architecture.roles import Role
-from fixtures.model import Model
-from fixtures.survey_rows import MatrixRow, NeuronRow
-from geometry import controls, neurons, sparsity
-from geometry.estimate import Estimate, exact
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities import sparsity_exhibits as exhibits
-from invariants.quantities.groups import (
+from geometric_invariants.fixtures.architecture.roles import Role
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_rows import MatrixRow, NeuronRow
+from geometric_invariants.geometry import controls, neurons, sparsity
+from geometric_invariants.geometry.estimate import Estimate, exact
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities import sparsity_exhibits as exhibits
+from geometric_invariants.invariants.quantities.groups import (
     Group,
     experts_by_layer,
     line_of,
@@ -19,9 +19,9 @@ from invariants.quantities.groups import (
     of_neurons,
     without_experts,
 )
-from invariants.quantities.neuron_exhibits import by_layer, importance
-from invariants.quantities.stacks import by_stack
-from reports.exhibits import Table
+from geometric_invariants.invariants.quantities.neuron_exhibits import by_layer, importance
+from geometric_invariants.invariants.quantities.stacks import by_stack
+from geometric_invariants.reports.exhibits import Table
 
 SPARSE = 0.1
 

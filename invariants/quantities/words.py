@@ -11,23 +11,23 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fixtures.corpora import CATEGORIES
-from fixtures.model import Model
-from fixtures.vocabulary import Vocabulary
-from geometry import controls, embedding, estimate
-from geometry.embedding import CategorySummary, DigitSummary
-from geometry.estimate import Sampling, exact, normal
-from geometry.pairs import CosineMoments
-from invariants import drawn
-from invariants.finding import Finding, Named, NotApplicableError
-from invariants.quantities.table import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.texts.corpora import CATEGORIES
+from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
+from geometric_invariants.geometry import controls, embedding, estimate
+from geometric_invariants.geometry.embedding import CategorySummary, DigitSummary
+from geometric_invariants.geometry.estimate import Sampling, exact, normal
+from geometric_invariants.geometry.pairs import CosineMoments
+from geometric_invariants.invariants import drawn
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.table import (
     cosine_moments,
     moments,
     rows_of,
     stored_table,
     vocabulary,
 )
-from reports.exhibits import Figure, Table
+from geometric_invariants.reports.exhibits import Figure, Table
 
 _DRAWS = 100  # of categories of random rows
 _LAST = 100  # rows of the table: the source's fourth group of tokens

@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
-from reports.drawing import bars, boxes, heatmap, histogram, lines, plot, points
-from reports.drawing.frame import WIDTH, px
-from reports.drawing.interval import interval
-from reports.drawing.legend import legend
-from reports.drawing.limits import Limits, by_name, legible, together
-from reports.drawing.strip import strip
-from reports.exhibits import Figure, Kind
+from geometric_invariants.reports.drawing import (
+    bars,
+    boxes,
+    heatmap,
+    histogram,
+    lines,
+    plot,
+    points,
+)
+from geometric_invariants.reports.drawing.frame import WIDTH, px
+from geometric_invariants.reports.drawing.interval import interval
+from geometric_invariants.reports.drawing.legend import legend
+from geometric_invariants.reports.drawing.limits import Limits, by_name, legible, together
+from geometric_invariants.reports.drawing.strip import strip
+from geometric_invariants.reports.exhibits import Figure, Kind
 
 __all__ = ["Limits", "extent", "figure", "interval", "legible", "strip", "together"]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.drawing.frame import LINE, Frame, path, px, shortened, text, width
-from reports.drawing.scales import Scale, Tick
+from geometric_invariants.reports.drawing.frame import LINE, Frame, path, px, shortened, text, width
+from geometric_invariants.reports.drawing.scales import Scale, Tick
 
 _LONGEST = 150.0
 _SHORT = 30.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reports.drawing.frame import Frame, path, px
-from reports.drawing.limits import Limits, shown
-from reports.drawing.lines import whiskers
-from reports.drawing.palette import classes
-from reports.drawing.scales import span
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.frame import Frame, path, px
+from geometric_invariants.reports.drawing.limits import Limits, shown
+from geometric_invariants.reports.drawing.lines import whiskers
+from geometric_invariants.reports.drawing.palette import classes
+from geometric_invariants.reports.drawing.scales import span
+from geometric_invariants.reports.exhibits import Figure
 
 _SHARE = 0.8
 

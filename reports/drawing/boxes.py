@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.drawing.frame import Frame, path, px
-from reports.drawing.limits import Limits, names, shown
-from reports.drawing.palette import is_control
-from reports.drawing.scales import span
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.frame import Frame, path, px
+from geometric_invariants.reports.drawing.limits import Limits, names, shown
+from geometric_invariants.reports.drawing.palette import is_control
+from geometric_invariants.reports.drawing.scales import span
+from geometric_invariants.reports.exhibits import Figure
 
 _WIDEST = 28.0
 _NUMBERS = 5

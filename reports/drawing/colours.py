@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.drawing.axes import fitting
-from reports.drawing.frame import EDGE, LINE, WIDTH, Frame, path, px, text
-from reports.drawing.scales import Range, Scale, is_flat
+from geometric_invariants.reports.drawing.axes import fitting
+from geometric_invariants.reports.drawing.frame import EDGE, LINE, WIDTH, Frame, path, px, text
+from geometric_invariants.reports.drawing.scales import Range, Scale, is_flat
 
 STEPS = 12
 _THICK = 9.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from reports.drawing.scales import Scale
+from geometric_invariants.reports.drawing.scales import Scale
 
 WIDTH = 360
 HEIGHT = 168

@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from reports.drawing.axes import named_axis, names
-from reports.drawing.colours import STEPS, Colours, legend, style
-from reports.drawing.frame import EDGE, LINE, WIDTH, Frame, path, px, shortened, text, width
-from reports.drawing.limits import Limits
-from reports.drawing.limits import names as column_names
-from reports.drawing.scales import Scale, span
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.axes import named_axis, names
+from geometric_invariants.reports.drawing.colours import STEPS, Colours, legend, style
+from geometric_invariants.reports.drawing.frame import (
+    EDGE,
+    LINE,
+    WIDTH,
+    Frame,
+    path,
+    px,
+    shortened,
+    text,
+    width,
+)
+from geometric_invariants.reports.drawing.limits import Limits
+from geometric_invariants.reports.drawing.limits import names as column_names
+from geometric_invariants.reports.drawing.scales import Scale, span
+from geometric_invariants.reports.exhibits import Figure
 
 _TALLEST, _ROWS = 26.0, 264.0
 _WIDEST, _LONGEST = 36.0, 130.0

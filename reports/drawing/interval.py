@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from html import escape
 
-from reports.drawing.axes import fitting, kept_inside, x_axis
-from reports.drawing.frame import EDGE, LINE, WIDTH, Frame, path, px, shortened, text, width
-from reports.drawing.scales import Scale, scale, span
-from reports.results import Measurement, Value
-from reports.wording import with_interval
+from geometric_invariants.reports.drawing.axes import fitting, kept_inside, x_axis
+from geometric_invariants.reports.drawing.frame import (
+    EDGE,
+    LINE,
+    WIDTH,
+    Frame,
+    path,
+    px,
+    shortened,
+    text,
+    width,
+)
+from geometric_invariants.reports.drawing.scales import Scale, scale, span
+from geometric_invariants.reports.results import Measurement, Value
+from geometric_invariants.reports.wording import with_interval
 
 _ROW, _UNDER = 34, 22
 _NUMBERS = 150.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from reports.drawing import boxes
-from reports.drawing.palette import classes
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing import boxes
+from geometric_invariants.reports.drawing.palette import classes
+from geometric_invariants.reports.exhibits import Figure
 
 
 def legend(drawn: Figure) -> str:

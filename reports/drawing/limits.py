@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports.drawing.scales import Range, joined
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.scales import Range, joined
+from geometric_invariants.reports.exhibits import Figure
 
 _SIDE_BY_SIDE = ("bars", "boxes", "heatmap")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.drawing.frame import Frame, path, px
-from reports.drawing.limits import Limits, is_named, places, shown
-from reports.drawing.palette import classes
-from reports.drawing.scales import span
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.frame import Frame, path, px
+from geometric_invariants.reports.drawing.limits import Limits, is_named, places, shown
+from geometric_invariants.reports.drawing.palette import classes
+from geometric_invariants.reports.drawing.scales import span
+from geometric_invariants.reports.exhibits import Figure
 
 _FEW = 16
 Point = tuple[float, float]

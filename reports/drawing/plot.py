@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.drawing import axes, bars, boxes, histogram, lines, points
-from reports.drawing.frame import EDGE, HEIGHT, WIDTH, Frame, width
-from reports.drawing.limits import Limits, by_name, names
-from reports.drawing.scales import Scale, scale
-from reports.exhibits import Figure, Kind
+from geometric_invariants.reports.drawing import axes, bars, boxes, histogram, lines, points
+from geometric_invariants.reports.drawing.frame import EDGE, HEIGHT, WIDTH, Frame, width
+from geometric_invariants.reports.drawing.limits import Limits, by_name, names
+from geometric_invariants.reports.drawing.scales import Scale, scale
+from geometric_invariants.reports.exhibits import Figure, Kind
 
 _LOWEST = 10.0
 _Draw = Callable[[Figure, Frame], list[str]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from reports.drawing.frame import Frame, path
-from reports.drawing.limits import places
-from reports.drawing.lines import extent
-from reports.drawing.palette import classes
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing.frame import Frame, path
+from geometric_invariants.reports.drawing.limits import places
+from geometric_invariants.reports.drawing.lines import extent
+from geometric_invariants.reports.drawing.palette import classes
+from geometric_invariants.reports.exhibits import Figure
 
 __all__ = ["draw", "extent"]
 

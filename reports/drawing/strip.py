@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.drawing import lines, plot
-from reports.drawing.frame import WIDTH, px
-from reports.exhibits import Figure
+from geometric_invariants.reports.drawing import lines, plot
+from geometric_invariants.reports.drawing.frame import WIDTH, px
+from geometric_invariants.reports.exhibits import Figure
 
 
 def strip(parts: Mapping[str, float]) -> str:

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from reports.exhibits import Figure, Kind, Table
-from reports.results import (
+from geometric_invariants.reports.exhibits import Figure, Kind, Table
+from geometric_invariants.reports.results import (
     Band,
     Measurement,
     Provenance,

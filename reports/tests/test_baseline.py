@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import baseline
-from reports.results import Measurement, Provenance, Results, Tolerance, Value
+from geometric_invariants.reports import baseline
+from geometric_invariants.reports.results import Measurement, Provenance, Results, Tolerance, Value
 
 OLD = Measurement(
     "m",

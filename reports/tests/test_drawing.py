@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import drawing
-from reports.drawing.limits import Limits
-from reports.drawing.palette import classes, is_control
-from reports.exhibits import Figure, Kind
-from reports.tests.measurements import figures, near, numbers
-from reports.tests.test_page import Balanced
+from geometric_invariants.reports import drawing
+from geometric_invariants.reports.drawing.limits import Limits
+from geometric_invariants.reports.drawing.palette import classes, is_control
+from geometric_invariants.reports.exhibits import Figure, Kind
+from geometric_invariants.reports.tests.measurements import figures, near, numbers
+from geometric_invariants.reports.tests.test_page import Balanced
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import drawing, page, terminal, wording
-from reports.finite import finite
-from reports.results import Measurement, Provenance, Reference, Results, Value
-from reports.tests.measurements import broken, judged, measurements, values
+from geometric_invariants.reports import drawing, page, terminal, wording
+from geometric_invariants.reports.finite import finite
+from geometric_invariants.reports.results import Measurement, Provenance, Reference, Results, Value
+from geometric_invariants.reports.tests.measurements import broken, judged, measurements, values
 
 VOID = {"meta", "br", "line", "circle", "polyline"}
 NULL = Reference("random", Value(0.5, 0.4, 0.6), "weights at random")

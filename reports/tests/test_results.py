@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.decoding import is_number
-from reports.files import (
+from geometric_invariants.reports.decoding import is_number
+from geometric_invariants.reports.files import (
     ResultsError,
     from_json,
     read_results,
@@ -20,8 +20,8 @@ from reports.files import (
     write_atomically,
     write_results,
 )
-from reports.finite import finite
-from reports.results import (
+from geometric_invariants.reports.finite import finite
+from geometric_invariants.reports.results import (
     Measurement,
     Provenance,
     Reference,
@@ -31,7 +31,7 @@ from reports.results import (
     latest,
     percent,
 )
-from reports.tests.measurements import broken, judged, measurements
+from geometric_invariants.reports.tests.measurements import broken, judged, measurements
 
 BAND = (0.2, 0.3)
 INSIDE, OUTSIDE, ACROSS = Value(0.25, 0.24, 0.26), Value(0.4, 0.39, 0.41), Value(0.3, 0.29, 0.31)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.drawing import scales
-from reports.drawing.axes import fitting, marks, names
-from reports.drawing.frame import Frame, width
-from reports.drawing.scales import Scale
+from geometric_invariants.reports.drawing import scales
+from geometric_invariants.reports.drawing.axes import fitting, marks, names
+from geometric_invariants.reports.drawing.frame import Frame, width
+from geometric_invariants.reports.drawing.scales import Scale
 
 numbers = st.floats(-1e300, 1e300) | st.floats(-10, 10) | st.integers(-3, 3).map(float)
 positive = st.floats(1e-299, 1e300) | st.floats(0.01, 100)

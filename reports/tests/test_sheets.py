@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import page, tabulating
-from reports.exhibits import Figure, Table
-from reports.results import Measurement, Results
-from reports.sheets import sheets
-from reports.tests.measurements import measurements
-from reports.tests.test_drawing import KINDS, example
-from reports.tests.test_page import VOID, Balanced, measured
+from geometric_invariants.reports import page, tabulating
+from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.results import Measurement, Results
+from geometric_invariants.reports.sheets import sheets
+from geometric_invariants.reports.tests.measurements import measurements
+from geometric_invariants.reports.tests.test_drawing import KINDS, example
+from geometric_invariants.reports.tests.test_page import VOID, Balanced, measured
 
 _MODELS = ("one", "two", "three")
 

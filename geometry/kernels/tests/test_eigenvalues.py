@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from geometry.kernels import eigenvalues
+from geometric_invariants.geometry.kernels import eigenvalues
 
 pytestmark = pytest.mark.gpu
 ROUNDING = 1e-13  # of the largest eigenvalue

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from geometry import sparsity
-from geometry.kernels import magnitudes
+from geometric_invariants.geometry import sparsity
+from geometric_invariants.geometry.kernels import magnitudes
 
 pytestmark = pytest.mark.gpu
 EDGES = [torch.tensor(t, dtype=torch.float32).item() for t in sparsity.THRESHOLDS]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from geometry import simplex
-from geometry.kernels import simplex_volumes
+from geometric_invariants.geometry import simplex
+from geometric_invariants.geometry.kernels import simplex_volumes
 
 pytestmark = pytest.mark.gpu
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]

@@ -8,9 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from geometry.modulation.field import FieldModulator, FieldSettings
-from geometry.modulation.field_checks import cv_check, self_test, sources_cv_check
-from geometry.simplex import cayley_menger_squared_volume, draw_index_sets
+from geometric_invariants.geometry.modulation.field import FieldModulator, FieldSettings
+from geometric_invariants.geometry.modulation.field_checks import (
+    cv_check,
+    self_test,
+    sources_cv_check,
+)
+from geometric_invariants.geometry.simplex import cayley_menger_squared_volume, draw_index_sets
 
 
 def test_the_check_is_of_the_volumes_that_are_spanned() -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 import transformers
 
-from fixtures.torchvision_operators import declare_missing_operators
-from geometry.modulation.field import FieldModulator
-from geometry.modulation.hooks import modulated
-from geometry.modulation.lerp import LerpModulator
-from geometry.modulation.training import TrainingSettings, train
+from geometric_invariants.fixtures.torchvision_operators import declare_missing_operators
+from geometric_invariants.geometry.modulation.field import FieldModulator
+from geometric_invariants.geometry.modulation.hooks import modulated
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.geometry.modulation.training import TrainingSettings, train
 
 IDS = torch.tensor([[21603, 10, 3, 9, 422, 2586, 1], [21603, 10, 8, 1, 0, 0, 0]])
 MASK = (IDS != 0).long()

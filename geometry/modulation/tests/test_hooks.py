@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.tests import tiny_models
-from geometry.modulation.field import FieldModulator
-from geometry.modulation.hooks import modulated, transformer_blocks
-from geometry.modulation.lerp import LerpModulator
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.geometry.modulation.field import FieldModulator
+from geometric_invariants.geometry.modulation.hooks import modulated, transformer_blocks
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
 
 IDS = torch.tensor([[5, 9, 3, 77, 1], [8, 2, 1, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geometry.modulation.impact import modulator_impact
-from geometry.relations import draw_pairs
+from geometric_invariants.geometry.modulation.impact import modulator_impact
+from geometric_invariants.geometry.relations import draw_pairs
 
 
 @given(st.integers(0, 99), st.floats(0.1, 10))

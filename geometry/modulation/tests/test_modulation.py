@@ -7,11 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry.modulation import lerp
-from geometry.modulation.field import FieldModulator, FieldSettings, SimplexExpert
-from geometry.modulation.lerp import LerpModulator
-from geometry.modulation.regular_simplex import regular_simplex
-from geometry.simplex import cayley_menger_squared_volume, regular_simplex_volume
+from geometric_invariants.geometry.modulation import lerp
+from geometric_invariants.geometry.modulation.field import (
+    FieldModulator,
+    FieldSettings,
+    SimplexExpert,
+)
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.geometry.modulation.regular_simplex import regular_simplex
+from geometric_invariants.geometry.simplex import (
+    cayley_menger_squared_volume,
+    regular_simplex_volume,
+)
 
 
 @settings(deadline=None)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.tests import tiny_models
-from geometry.modulation import training
-from geometry.modulation.field import FieldModulator
-from geometry.modulation.lerp import LerpModulator
-from geometry.modulation.resuming import StateError
-from geometry.modulation.training import History, TrainingSettings, train
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.geometry.modulation import training
+from geometric_invariants.geometry.modulation.field import FieldModulator
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.geometry.modulation.resuming import StateError
+from geometric_invariants.geometry.modulation.training import History, TrainingSettings, train
 
 SETTINGS = TrainingSettings(epochs=4, batch=8, rate=3e-2, interval=3)
 ROOT = Path(__file__).parents[3]
@@ -92,9 +92,9 @@ def test_a_field_modulator_trains_in_its_groups_and_stops_early(tmp_path: Path) 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from geometry.modulation import resuming, training
-from geometry.modulation.tests import test_training
-from fixtures.tests import tiny_models
+from geometric_invariants.geometry.modulation import resuming, training
+from geometric_invariants.geometry.modulation.tests import test_training
+from geometric_invariants.fixtures.tests import tiny_models
 
 count, during = 0, sys.argv[4]
 def killing(whole):

@@ -8,9 +8,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from geometry import relations
-from invariants.experiments.modulation.measured import Detail, Probe, Relations, detail
-from invariants.experiments.relations import Words
+from geometric_invariants.geometry import relations
+from geometric_invariants.invariants.experiments.modulation.measured import (
+    Detail,
+    Probe,
+    Relations,
+    detail,
+)
+from geometric_invariants.invariants.experiments.relations import Words
 
 NAMES = {
     "pearson": "Pearson",

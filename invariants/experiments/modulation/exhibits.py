@@ -8,27 +8,27 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry import relations
-from geometry.estimate import Sampling
-from geometry.modulation.impact import Impact
-from geometry.modulation.lerp import Health, LerpModulator
-from invariants.drawn import table
-from invariants.experiments.modulation import talk
-from invariants.experiments.modulation.comparison import of_draws
-from invariants.experiments.modulation.impact import impact_of
-from invariants.experiments.modulation.measured import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.impact import Impact
+from geometric_invariants.geometry.modulation.lerp import Health, LerpModulator
+from geometric_invariants.invariants.drawn import table
+from geometric_invariants.invariants.experiments.modulation import talk
+from geometric_invariants.invariants.experiments.modulation.comparison import of_draws
+from geometric_invariants.invariants.experiments.modulation.impact import impact_of
+from geometric_invariants.invariants.experiments.modulation.measured import (
     Detail,
     Relations,
     detail,
     draw_probes,
     measure,
 )
-from invariants.experiments.modulation.overlay import Form, Overlay, in_form
-from invariants.experiments.modulation.prompts import PROMPTS
-from invariants.experiments.modulation.sweep import CONSTANT, DRAWS, Sweep
-from invariants.experiments.relations import Words, words_of
-from reports.exhibits import Cell, Table
+from geometric_invariants.invariants.experiments.modulation.overlay import Form, Overlay, in_form
+from geometric_invariants.invariants.experiments.modulation.prompts import PROMPTS
+from geometric_invariants.invariants.experiments.modulation.sweep import CONSTANT, DRAWS, Sweep
+from geometric_invariants.invariants.experiments.relations import Words, words_of
+from geometric_invariants.reports.exhibits import Cell, Table
 
 FORMS: Mapping[Form, str] = {"normal": "", "zero": ", zero rows", "dealt": ", geometry dealt"}
 _RELATIONS = ("Pearson", "ΔP", "Spearman", "ΔS", "gradient", "CV", "mean volume")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from geometry import relations
-from geometry.modulation.field import FieldModulator
-from geometry.modulation.field_checks import CvCheck, SelfTest
-from geometry.modulation.training import History
-from invariants.drawn import heatmap, rounded, table
-from invariants.experiments.modulation.exhibits import changes, impacts
-from invariants.experiments.modulation.fields import FieldFindings, FieldMap
-from invariants.experiments.modulation.measured import Detail, Relations
-from reports.exhibits import Cell, Figure, Table
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.modulation.field import FieldModulator
+from geometric_invariants.geometry.modulation.field_checks import CvCheck, SelfTest
+from geometric_invariants.geometry.modulation.training import History
+from geometric_invariants.invariants.drawn import heatmap, rounded, table
+from geometric_invariants.invariants.experiments.modulation.exhibits import changes, impacts
+from geometric_invariants.invariants.experiments.modulation.fields import FieldFindings, FieldMap
+from geometric_invariants.invariants.experiments.modulation.measured import Detail, Relations
+from geometric_invariants.reports.exhibits import Cell, Figure, Table
 
 
 def field_tables(modulator: FieldModulator, found: FieldFindings) -> tuple[Table, ...]:

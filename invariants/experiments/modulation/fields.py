@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fixtures.errors import InputError
-from fixtures.loaded import padded
-from fixtures.model import Model
-from geometry import simplex
-from geometry.estimate import Sampling
-from geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
-from geometry.modulation.field_checks import (
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.loaded import padded
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import simplex
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.field import SOURCES, FieldModulator, FieldSettings
+from geometric_invariants.geometry.modulation.field_checks import (
     SOURCES_SIMPLICES,
     CvCheck,
     SelfTest,
@@ -22,13 +22,18 @@ from geometry.modulation.field_checks import (
     self_test,
     sources_cv_check,
 )
-from geometry.modulation.impact import Impact
-from geometry.modulation.resuming import write_state
-from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
-from invariants.experiments.modulation import overlay
-from invariants.experiments.modulation.impact import impact_of
-from invariants.experiments.modulation.learning import lemmas
-from invariants.experiments.modulation.measured import (
+from geometric_invariants.geometry.modulation.impact import Impact
+from geometric_invariants.geometry.modulation.resuming import write_state
+from geometric_invariants.geometry.modulation.training import (
+    NOTEBOOKS,
+    History,
+    TrainingSettings,
+    train,
+)
+from geometric_invariants.invariants.experiments.modulation import overlay
+from geometric_invariants.invariants.experiments.modulation.impact import impact_of
+from geometric_invariants.invariants.experiments.modulation.learning import lemmas
+from geometric_invariants.invariants.experiments.modulation.measured import (
     SIMPLICES,
     Detail,
     Relations,
@@ -36,7 +41,7 @@ from invariants.experiments.modulation.measured import (
     measure,
     volume_cv,
 )
-from invariants.experiments.modulation.overlay import Overlay
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay
 
 _PROBED, _MAPPED = 500, 100
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from fixtures.loaded import padded
-from fixtures.model import Model
-from invariants.experiments.modulation.overlay import Overlay, attached
+from geometric_invariants.fixtures.loaded import padded
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay, attached
 
 PROMPTS = 200
 _TOLERATED = 0.1

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fixtures.loaded import padded
-from fixtures.model import Model
-from geometry import relations
-from geometry.estimate import Sampling
-from geometry.modulation.impact import Impact, modulator_impact
-from invariants.experiments.modulation.overlay import attached, stack_of
+from geometric_invariants.fixtures.loaded import padded
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.impact import Impact, modulator_impact
+from geometric_invariants.invariants.experiments.modulation.overlay import attached, stack_of
 
 TEXTS, PAIRS = 32, 20_000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fixtures.errors import InputError
-from fixtures.model import Model
-from geometry.modulation.lerp import LerpModulator
-from geometry.modulation.resuming import check_origin, read_state, write_state
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.modulation.lerp import LerpModulator
+from geometric_invariants.geometry.modulation.resuming import check_origin, read_state, write_state
 
 _KIND = "LERP modulator"
 

@@ -9,14 +9,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from geometry.modulation.lerp import START, LerpModulator
-from geometry.modulation.training import NOTEBOOKS, History, TrainingSettings, train
-from invariants.experiments.modulation import overlay
-from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_under
-from invariants.experiments.modulation.measured import Relations, draw_probes, measure
-from invariants.experiments.modulation.overlay import Overlay
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.lerp import START, LerpModulator
+from geometric_invariants.geometry.modulation.training import (
+    NOTEBOOKS,
+    History,
+    TrainingSettings,
+    train,
+)
+from geometric_invariants.invariants.experiments.modulation import overlay
+from geometric_invariants.invariants.experiments.modulation.generation import (
+    Text,
+    plain_text,
+    prompts_of,
+    text_under,
+)
+from geometric_invariants.invariants.experiments.modulation.measured import (
+    Relations,
+    draw_probes,
+    measure,
+)
+from geometric_invariants.invariants.experiments.modulation.overlay import Overlay
 
 DRAWS = 5
 

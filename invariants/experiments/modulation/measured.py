@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geometry import relations, simplex
-from geometry.embedding import row_cosines
-from geometry.estimate import Sampling
-from geometry.relations import Pairs
-from invariants.experiments.relations import Words
+from geometric_invariants.geometry import relations, simplex
+from geometric_invariants.geometry.embedding import row_cosines
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.relations import Pairs
+from geometric_invariants.invariants.experiments.relations import Words
 
 ANCHORS, PAIRS, SIMPLICES = 3_000, 50_000, 2_000
 

@@ -11,14 +11,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from fixtures.model import Model
-from fixtures.representations import encode
-from geometry import relations
-from geometry.alignment import Procrustes, orthogonal_procrustes, principal_components
-from geometry.embedding import row_cosines
-from geometry.estimate import Sampling
-from geometry.modulation.hooks import modulated, transformer_blocks
-from geometry.modulation.lerp import (
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.representations import encode
+from geometric_invariants.geometry import relations
+from geometric_invariants.geometry.alignment import (
+    Procrustes,
+    orthogonal_procrustes,
+    principal_components,
+)
+from geometric_invariants.geometry.embedding import row_cosines
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.geometry.modulation.hooks import modulated, transformer_blocks
+from geometric_invariants.geometry.modulation.lerp import (
     DIMENSIONS,
     START,
     LerpModulator,
@@ -26,8 +30,12 @@ from geometry.modulation.lerp import (
     spectral_embedding,
     spread_to_neighbours,
 )
-from invariants.experiments.modulation.measured import Probe, draw_anchors, draw_probe
-from invariants.experiments.relations import (
+from geometric_invariants.invariants.experiments.modulation.measured import (
+    Probe,
+    draw_anchors,
+    draw_probe,
+)
+from geometric_invariants.invariants.experiments.relations import (
     LONGEST,
     Words,
     matched_words,
@@ -35,7 +43,7 @@ from invariants.experiments.relations import (
     taxonomy,
     words_of,
 )
-from invariants.finding import NotApplicableError
+from geometric_invariants.invariants.finding import NotApplicableError
 
 SCALE = 0.1
 Form = Literal["normal", "zero", "dealt"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from invariants.experiments.modulation import learning
-from invariants.experiments.modulation.sweep import DRAWS, HIGH, LOW
-from invariants.printed import Printed, Way
+from geometric_invariants.invariants.experiments.modulation import learning
+from geometric_invariants.invariants.experiments.modulation.sweep import DRAWS, HIGH, LOW
+from geometric_invariants.invariants.printed import Printed, Way
 
 _CORRELATION_SPREAD = 0.009  # of one draw of 3,000 anchors, where no random rows are mixed in
 _FIVE_TEXTS = math.sqrt(0.25 / 5)

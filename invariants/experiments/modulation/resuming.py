@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fixtures.errors import InputError
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from invariants.experiments.modulation.sweep import Point, point_of
+from geometric_invariants.fixtures.errors import InputError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.experiments.modulation.sweep import Point, point_of
 
 
 class PointFile:

@@ -10,12 +10,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from invariants.experiments.modulation import overlay
-from invariants.experiments.modulation.generation import Text, plain_text, prompts_of, text_at
-from invariants.experiments.modulation.measured import Detail, Relations, detail, measure
-from invariants.experiments.modulation.overlay import Form
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.experiments.modulation import overlay
+from geometric_invariants.invariants.experiments.modulation.generation import (
+    Text,
+    plain_text,
+    prompts_of,
+    text_at,
+)
+from geometric_invariants.invariants.experiments.modulation.measured import (
+    Detail,
+    Relations,
+    detail,
+    measure,
+)
+from geometric_invariants.invariants.experiments.modulation.overlay import Form
 
 LOW, CONSTANT, HIGH = 0.01, 0.29154, 0.5
 DRAWS = 3

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fixtures.model import Model
-from geometry.estimate import Sampling
-from invariants.experiments.modulation.generation import generations
-from invariants.experiments.modulation.overlay import attached
-from invariants.experiments.relations import LONGEST
-from invariants.finding import NotApplicableError
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.geometry.estimate import Sampling
+from geometric_invariants.invariants.experiments.modulation.generation import generations
+from geometric_invariants.invariants.experiments.modulation.overlay import attached
+from geometric_invariants.invariants.experiments.relations import LONGEST
+from geometric_invariants.invariants.finding import NotApplicableError
 
 TOKENS = 64
 TEMPERATURE, TOP_P = 0.7, 0.9
