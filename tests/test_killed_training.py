@@ -73,9 +73,14 @@ def test_a_killed_command_ends_where_an_uninterrupted_one_does(
     assert main([*resuming]) == 0
     resumed = capsys.readouterr().out
     assert main(["train", *ARGUMENTS, "--json", str(expected)]) == 0
-    assert resumed.replace(str(found), str(expected)) == capsys.readouterr().out
+    learned, whole_learned = (
+        said.partition("Original")[0] for said in (resumed, capsys.readouterr().out)
+    )
+    assert "epoch 2: train loss" in learned
+    assert learned == whole_learned
     ended, whole = (list(_numbers(json.loads(file.read_text()))) for file in (found, expected))
-    assert ended == pytest.approx(whole, rel=1e-4)
+    # What is encoded after the training differs in its last digits between any two processes.
+    assert ended == pytest.approx(whole, rel=1e-4, abs=1e-6)
 
 
 def _numbers(content: object) -> Iterator[float]:
