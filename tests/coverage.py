@@ -28,8 +28,8 @@ _HEAD = """# What is measured of which checkpoint
 Every tensor of a file has an account. *Measured* is the share of parameters whose role is known
 (biases included), *role unknown* that of matrices with spectra and magnitudes alone,
 *not measured* that of parameters of three dimensions or more; what is stored as codes is decoded,
-or refused. All shares are of small random models; `python -m tests.coverage` draws this page, and a test holds
-it against what is measured.
+or refused. All shares are of small random models; `python -m tests.coverage` draws this page, and a
+test holds it against what is measured.
 
 ## Ways to store a small Llama
 
