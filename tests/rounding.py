@@ -69,4 +69,4 @@ def _error(folder: Path) -> float:
     names = [name for name in plain if name.removesuffix(".weight").endswith(LINEAR)]
     stored = torch.cat([checkpoint.read(name).double().flatten() for name in names])
     weights = torch.cat([plain[name].double().flatten() for name in names])
-    return ((stored - weights).norm() / weights.norm()).item()
+    return float((stored - weights).norm() / weights.norm())
