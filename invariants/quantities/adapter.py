@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from geometric_invariants.fixtures.model import Model
@@ -55,7 +56,7 @@ def by_layer(model: Model) -> tuple[Table, ...]:
         rows[one.label] = (one.change.form, norm, share, one.rank, one.stable)
     vectors = [one for one in found if not one.is_matrix]
     if vectors:
-        norm = _norm([one.change.norm for one in vectors])
+        norm = math.hypot(*(one.change.norm for one in vectors))
         rows[f"{len(vectors)} vectors"] = ("together", norm, _relative(vectors), None, None)
     return (table("update of the adapter", _COLUMNS, rows, _MEANING),)
 
@@ -95,9 +96,5 @@ def _labels(model: Model) -> dict[str, str]:
 
 def _relative(updates: list[Update]) -> float | None:
     """‖ΔW‖ / ‖W‖ over all of them; None where the base holds nothing there."""
-    base = _norm([one.change.base for one in updates])
-    return _norm([one.change.norm for one in updates]) / base if base else None
-
-
-def _norm(norms: list[float]) -> float:
-    return sum(norm**2 for norm in norms) ** 0.5
+    base = math.hypot(*(one.change.base for one in updates))
+    return math.hypot(*(one.change.norm for one in updates)) / base if base else None
