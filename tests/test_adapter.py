@@ -29,7 +29,7 @@ MODULES = {"t5_mini": ["q", "wi", "shared"], "minilm_l6": ["query", "dense"]}
 SETTINGS = Settings(samples=2000, twins=0)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", ["t5_mini", pytest.param("minilm_l6", marks=pytest.mark.large)])
 def test_claims_of_base_and_adapter_are_those_of_the_merged_model(
     tmp_path: Path, name: str
 ) -> None:
@@ -51,8 +51,9 @@ def test_claims_of_base_and_adapter_are_those_of_the_merged_model(
         assert other is not None
         assert before is not None
         assert value == pytest.approx(other.value, rel=1e-5), claim
-        for part, number in found[claim].parts.items():
-            assert number == pytest.approx(merged[claim].parts[part], rel=1e-4, abs=1e-6)
+        parts = found[claim].parts
+        for part, number in merged[claim].parts.items():
+            assert parts[part] == pytest.approx(number, rel=1e-4, abs=1e-6)
     moved = [c for c in CLAIMS if alone[c].value.value != values[c]]  # type: ignore[union-attr]
     assert {"q_sparsity", "weight_sparsity"} <= set(moved)
     (table,) = [t for t in found["manifest"].tables if t.title == "update of the adapter"]
