@@ -11,6 +11,7 @@ from geometric_invariants.fixtures.registry import select_models
 from geometric_invariants.fixtures.tests import tiny_models
 from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
 from geometric_invariants.invariants.experiments.modulation.overlay import Overlay, overlay_of
+from geometric_invariants.invariants.experiments.relations import wordnet
 from tests.measuring import FEW
 
 
@@ -34,9 +35,14 @@ def t5_tiny() -> Model:
     return Model("t5_tiny", source.locate("t5_tiny", download=False))
 
 
-@pytest.fixture(scope="module")
-def laid(t5_tiny: Model) -> Overlay:
+@pytest.fixture(scope="session")
+def needs_wordnet() -> None:
     try:
-        return overlay_of(t5_tiny, FEW)
+        wordnet()
     except WordNetMissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def laid(t5_tiny: Model, needs_wordnet: None) -> Overlay:
+    return overlay_of(t5_tiny, FEW)

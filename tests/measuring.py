@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 from geometric_invariants.fixtures.registry import ModelEntry
@@ -15,6 +17,14 @@ from geometric_invariants.reports.results import Measurement
 CLAIMS = load_claims()
 FEW = Sampling(samples=10_000)
 QUICK = Settings(samples=20_000, twins=0)
+
+
+def take_few_words(setting: Callable[[object, str, object], None], *commands: str) -> None:
+    """A thousand words for commands that take all."""
+    for name in (*commands, "opening"):
+        module = importlib.import_module(f"geometric_invariants.invariants.commands.{name}")
+        if hasattr(module, "Sampling"):
+            setting(module, "Sampling", lambda seed=0: Sampling(seed, FEW.samples))
 
 
 def measure(entry: ModelEntry, settings: Settings = QUICK, *claims: str) -> dict[str, Measurement]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
 from geometric_invariants.invariants.__main__ import main
-from geometric_invariants.invariants.experiments.relations import wordnet
 from tests.commands import ENVIRONMENT, ROOT
-from tests.measuring import FEW
+from tests.measuring import take_few_words
 
 ARGUMENTS = ("t5_tiny", "--epochs", "2", "--words", "200", "--batch", "64", "--device", "cpu")
 # 180 lessons in batches of 64, three an epoch and one held out: the seventh loss is of epoch two.
@@ -24,7 +21,7 @@ import os, signal, sys
 from geometric_invariants.geometry.modulation import training
 from geometric_invariants.geometry.modulation.resuming import State
 from geometric_invariants.invariants.__main__ import main
-from tests.test_killed_training import take_few_words
+from tests.measuring import take_few_words
 
 whole, losses = training._loss, []
 def loss(*arguments):
@@ -35,33 +32,18 @@ def loss(*arguments):
 
 training._loss = loss
 State.save_in_time = State.save  # after every batch: it takes less than ten seconds to get there
-take_few_words(setattr)
+take_few_words(setattr, "train")
 main(sys.argv[1:])
 """
 
 
-def take_few_words(setting: Callable[[object, str, object], None]) -> None:
-    """A thousand words: the command itself takes all."""
-    for name in ("train", "opening"):
-        setting(
-            importlib.import_module(f"geometric_invariants.invariants.commands.{name}"),
-            "Sampling",
-            lambda: FEW,
-        )
-
-
-@pytest.fixture(autouse=True)
-def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        wordnet()
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
-    take_few_words(monkeypatch.setattr)
+pytestmark = pytest.mark.usefixtures("needs_wordnet")
 
 
 def test_a_killed_command_ends_where_an_uninterrupted_one_does(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    take_few_words(monkeypatch.setattr, "train")
     state, found, expected = (tmp_path / name for name in ("state", "found.json", "expected.json"))
     resuming = ("train", *ARGUMENTS, "--resume", str(state), "--json", str(found))
     killed = subprocess.run(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
-from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
-from geometric_invariants.geometry.estimate import Sampling
 from geometric_invariants.invariants import notebook
 from geometric_invariants.invariants.__main__ import main
 from geometric_invariants.invariants.commands import COMMANDS
-from geometric_invariants.invariants.experiments.relations import wordnet
-from tests.measuring import FEW
+from tests.measuring import take_few_words
 
 ARGUMENTS = {
     "train": ("t5_tiny", "--epochs", "1", "--words", "300"),
@@ -36,16 +31,8 @@ NAMED = named()
 
 
 @pytest.fixture(autouse=True)
-def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand words: the commands themselves take all."""
-    try:
-        wordnet()
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
-    for name in COMMANDS.keys() | {"opening"}:
-        module = importlib.import_module(f"geometric_invariants.invariants.commands.{name}")
-        if hasattr(module, "Sampling"):
-            monkeypatch.setattr(module, "Sampling", lambda seed=0: Sampling(seed, FEW.samples))
+def few_words(monkeypatch: pytest.MonkeyPatch, needs_wordnet: None) -> None:
+    take_few_words(monkeypatch.setattr, *COMMANDS)
 
 
 def test_commands_that_are_named_are_there() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.registry import select_models
-from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
 from geometric_invariants.geometry.estimate import Sampling
 from geometric_invariants.geometry.modulation.training import TrainingSettings
 from geometric_invariants.invariants.experiments import recorded
@@ -57,12 +56,9 @@ def test_the_shipped_recording_is_of_these_weights_in_every_form(
 
 @pytest.mark.parametrize("setting", [Setting("normal", HIGH, 1), Setting("dealt", LOW, 0)])
 def test_the_shipped_recording_is_what_these_weights_show(
-    t5: Model, recording: Recording, setting: Setting
+    t5: Model, recording: Recording, setting: Setting, needs_wordnet: None
 ) -> None:
-    try:
-        here = explore(t5, Sampling(), [setting])
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
+    here = explore(t5, Sampling(), [setting])
     (point,) = here.points
     (then,) = (p for p in recording.sweep.points if p.setting == point.setting)
     for name, value in dataclasses.asdict(point.relations).items():
@@ -94,7 +90,7 @@ def test_a_damaged_recording_is_named(
 
 
 def test_what_is_recorded_is_read_and_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needs_wordnet: None
 ) -> None:
     monkeypatch.setattr(recorded, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(recorded, "SHIPPED", tmp_path)
@@ -103,10 +99,7 @@ def test_what_is_recorded_is_read_and_judged(
     model = Model("t5_tiny", source.locate("t5_tiny", download=False))
     brief = TrainingSettings(epochs=1, batch=500)
     settings = [Setting("normal", 0.0, 0), Setting("normal", HIGH, 0)]
-    try:
-        file = recorded.record(model, settings, recorded.RECIPES, brief)
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
+    file = recorded.record(model, settings, recorded.RECIPES, brief)
     found = recorded.read(file)
     assert found.sweep.text("unchanged", 0.0).tolist() == [1.0]
     assert found.sweep.relation("preservation", HIGH).item() < 0.9

@@ -14,13 +14,12 @@ from torch import Tensor
 from geometric_invariants.fixtures.model import Model, open_model
 from geometric_invariants.fixtures.registry import select_models
 from geometric_invariants.fixtures.texts.corpora import TRANSLATIONS
-from geometric_invariants.fixtures.texts.wordnet import WordNetMissingError
 from geometric_invariants.geometry import relations, seeds, simplex
 from geometric_invariants.geometry.embedding import digit_summary
 from geometric_invariants.geometry.estimate import Estimate, Sampling
 from geometric_invariants.invariants.claims import load_claims
 from geometric_invariants.invariants.experiments import stability as over_seeds
-from geometric_invariants.invariants.experiments.relations import wordnet, words_of
+from geometric_invariants.invariants.experiments.relations import words_of
 from geometric_invariants.invariants.finding import Finding, NotApplicableError
 from geometric_invariants.invariants.quantities import quantity
 from geometric_invariants.invariants.verdicts import Settings, judge
@@ -34,14 +33,7 @@ QUANTITIES = (
     *("lexicographer_cosine", "cross_scale_relational_correlation"),
 )
 EVERY_WORD = Sampling()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _wordnet() -> None:
-    try:
-        wordnet()
-    except WordNetMissingError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("needs_wordnet")
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ from geometric_invariants.invariants.quantities import training as quantities
 from geometric_invariants.reports import page
 from geometric_invariants.reports.exhibits import Table
 from geometric_invariants.reports.files import read_results
-from tests.measuring import FEW
+from tests.measuring import FEW, take_few_words
 
 BRIEF = TrainingSettings(epochs=1, batch=128)
 
@@ -222,9 +221,7 @@ def test_options_reach_the_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Start of α, epochs, words, batch, rate and null; with results that the page draws."""
-    for name in ("train", "opening"):
-        module = importlib.import_module(f"geometric_invariants.invariants.commands.{name}")
-        monkeypatch.setattr(module, "Sampling", lambda: FEW)
+    take_few_words(monkeypatch.setattr, "train")
     options = "--alpha 0.3 --epochs 2 --words 100 --batch 50 --lr 0.01 --geometry-dealt --seed 7"
     data, file = tmp_path / "results.json", tmp_path / "kept.pt"
     files = ["--json", str(data), "--save", str(file)]
