@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from torch import Tensor
+
+from geometric_invariants.geometry.pairing import head_pairing, vector_pairing
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def paired_neurons(seed: int, neurons: int, width: int) -> tuple[Tensor, Tensor]:
+    """Rows whose partners' cosine is about ± 0.3, half of each sign."""
+    rows, noise = drawn(seed, 2, neurons, width)
+    signs = torch.tensor([1.0, -1.0]).repeat(neurons)[:neurons, None]
+    return rows, 0.3 * signs * rows + noise
+
+
+@given(SEEDS, st.integers(64, 200), st.integers(16, 64), st.floats(1e-3, 1e3))
+def test_neurons_that_learned_together_are_told_from_exchanged_ones(
+    seed: int, neurons: int, width: int, scale: float
+) -> None:
+    rows, columns = paired_neurons(seed, neurons, width)
+    found = vector_pairing(rows, columns * scale).magnitude
+    assert found.pairs == neurons
+    cosines = torch.nn.functional.cosine_similarity(rows, columns).abs().mean()
+    assert found.observed == pytest.approx(cosines.item(), rel=1e-4)
+    exchanged = vector_pairing(rows, columns.roll(neurons // 2, 0)).magnitude
+    assert found.z > exchanged.z
+    assert abs(exchanged.z) < 5
+
+
+@given(SEEDS, st.integers(4, 150))
+def test_a_common_order_of_neurons_changes_little(seed: int, neurons: int) -> None:
+    """The statistic not at all; the null by which neurons share a block."""
+    rows, columns = paired_neurons(seed, neurons, 32)
+    order = torch.randperm(neurons, generator=torch.Generator().manual_seed(seed))
+    one = vector_pairing(rows, columns).magnitude
+    other = vector_pairing(rows[order], columns[order]).magnitude
+    assert one.observed == pytest.approx(other.observed, rel=1e-5)
+    assert one.z == pytest.approx(other.z, rel=0.5, abs=1.5)
+
+
+def test_the_window_that_does_not_belong_is_found() -> None:
+    rows, columns = paired_neurons(3, 1024, 64)
+    columns[256:512] = columns[256:512].flip(0)
+    found = vector_pairing(rows, columns, windows=8)
+    assert found.window == 128
+    assert [z > 4 for z in found.by_window] == [True] * 2 + [False] * 2 + [True] * 4
+
+
+def test_dead_neurons_pair_with_nothing() -> None:
+    rows, columns = paired_neurons(1, 64, 16)
+    rows[:8], columns[20:30] = 0, 0
+    assert vector_pairing(rows, columns).magnitude.z > 3
+    nothing = vector_pairing(torch.zeros(64, 16), columns).magnitude
+    assert (nothing.observed, nothing.z) == (0, 0)
+
+
+def test_z_of_random_neurons_is_standard_normal() -> None:
+    """Rows and columns of very unlike lengths and directions, as trained ones are."""
+    z = []
+    for seed in range(300):
+        rows, columns = drawn(seed, 2, 96, 24)
+        shared = drawn(seed + 7, 24)
+        rows = rows * torch.linspace(0.1, 10, 96)[:, None] + shared
+        z.append(vector_pairing(rows, columns + 0.5 * shared).magnitude.z)
+    assert stats.kstest(z, "norm").pvalue > 0.001
+
+
+def test_z_of_random_heads_is_standard_normal() -> None:
+    z = [head_pairing(drawn(seed, 48, 64), drawn(seed + 10_000, 64, 48), 4).z for seed in range(500)]
+    assert stats.kstest(z, "norm").pvalue > 0.001
+
+
+@given(SEEDS, st.integers(1, 6), st.integers(4, 16))
+def test_heads_sum_the_norms_of_their_products(seed: int, heads: int, channels: int) -> None:
+    left, right = drawn(seed, 20, heads * channels), drawn(seed + 1, heads * channels, 24)
+    products = torch.stack(
+        [
+            left.double()[:, own : own + channels] @ right.double()[own : own + channels]
+            for own in range(0, heads * channels, channels)
+        ]
+    )
+    expected = products.square().sum().item() / heads
+    assert head_pairing(left, right, heads).observed == pytest.approx(expected, rel=1e-5)
+
+
+def test_heads_that_learned_together_are_told_from_transposed_ones() -> None:
+    values = drawn(5, 64, 64) * torch.linspace(0.3, 3, 64)[:, None]
+    outputs = values.mT * 0.7 + drawn(6, 64, 64) * 0.3
+    assert head_pairing(outputs, values, 4).z > 8
+    assert abs(head_pairing(drawn(6, 64, 64), values, 4).z) < 5
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="no pairs of vectors"):
+        vector_pairing(torch.ones(4, 3), torch.ones(3, 4))
+    with pytest.raises(ValueError, match="share no channels"):
+        head_pairing(torch.ones(4, 8), torch.ones(6, 4), 2)
+    with pytest.raises(ValueError, match="not 3 heads"):
+        head_pairing(torch.ones(4, 8), torch.ones(8, 4), 3)
