@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -66,7 +65,8 @@ def _cumulative(at: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
     density[~np.isfinite(density)] = 2 / math.pi  # at x = 0 of a square matrix
     steps = (density[1:] + density[:-1]) / 2 * (math.pi / (_GRID - 1))
     cumulative = np.concatenate([[0.0], np.cumsum(steps)])
-    return np.interp(at, x, cumulative / cumulative[-1])
+    law: NDArray[np.float64] = np.interp(at, x, cumulative / cumulative[-1])
+    return law
 
 
 def tail_exponent(eigenvalues: Tensor, share: float = 0.5) -> float:

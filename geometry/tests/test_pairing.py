@@ -76,7 +76,9 @@ def test_z_of_random_neurons_is_standard_normal() -> None:
 
 
 def test_z_of_random_heads_is_standard_normal() -> None:
-    z = [head_pairing(drawn(seed, 48, 64), drawn(seed + 10_000, 64, 48), 4).z for seed in range(500)]
+    z = [
+        head_pairing(drawn(seed, 48, 64), drawn(seed + 10_000, 64, 48), 4).z for seed in range(500)
+    ]
     assert stats.kstest(z, "norm").pvalue > 0.001
 
 
