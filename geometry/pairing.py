@@ -23,12 +23,15 @@ class Pairing:
     """What pairs show, against the same with partners dealt at random.
 
     `observed` is the statistic's mean over `pairs`, `expected` and `std` those over permutations.
+    `by_part` are the z of its parts: of `size` consecutive pairs each, the last perhaps of fewer.
     """
 
     observed: float
     expected: float
     std: float
     pairs: int
+    size: int
+    by_part: tuple[float, ...]
 
     @property
     def z(self) -> float:
@@ -42,19 +45,14 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class VectorPairing:
-    """The cosines of pairs of vectors: their mean, and that of their magnitudes, with z.
-
-    `by_window` are the z of the magnitudes' excess in consecutive runs of `window` pairs.
-    """
+    """The pairing of vectors by their cosines, and by the magnitudes of these."""
 
     signed: Pairing
     magnitude: Pairing
-    window: int
-    by_window: tuple[float, ...]
 
 
-def vector_pairing(left: Tensor, right: Tensor, *, windows: int = 64) -> VectorPairing:
-    """Cosines between vectors and their partners, against partners dealt at random.
+def vector_pairing(left: Tensor, right: Tensor, *, parts: int = 64) -> VectorPairing:
+    """Mean cosine, and mean |cosine|, of vectors and their partners.
 
     Both [n, width], any float type: a neuron's input weights and its output weights (the down
     projection's columns as rows), a token's rows of embedding and head. Partners are dealt inside
@@ -67,35 +65,28 @@ def vector_pairing(left: Tensor, right: Tensor, *, windows: int = 64) -> VectorP
         raise ValueError(f"{list(left.shape)} and {list(right.shape)} are no pairs of vectors")
     pairs = len(left)
     blocks = max(1, round(pairs / BLOCK))
-    excess, variance = torch.zeros(2, pairs, dtype=torch.float64), torch.zeros(2, pairs).double()
-    sums = torch.zeros(2, 3, dtype=torch.float64, device=left.device)
+    # Of the cosine and of its magnitude: observed, expected and variance, of every pair.
+    found = torch.zeros(2, 3, pairs, dtype=torch.float64)
     for first in range(blocks):
         own = slice(first, None, blocks)
         cosines = _directions(left[own]) @ _directions(right[own]).mT
         both = torch.stack([cosines, cosines.abs()])
-        diagonal = both.diagonal(dim1=-2, dim2=-1).double()
-        mean, spread = linear_moments(both)
-        sums += torch.stack([diagonal.sum(-1), mean, spread], dim=-1)
-        count = diagonal.shape[-1]
-        excess[:, own] = (diagonal - mean[:, None] / count).cpu()
-        variance[:, own] = (spread[:, None] / count).expand_as(diagonal).cpu()
-    signed, magnitude = (
-        Pairing(observed / pairs, expected / pairs, math.sqrt(total) / pairs, pairs)
-        for observed, expected, total in sums.tolist()
-    )
-    size = math.ceil(pairs / windows)
-    runs = zip(excess[1].split(size), variance[1].split(size), strict=True)
-    z = tuple(float(e.sum() / v.sum().sqrt()) if v.any() else 0.0 for e, v in runs)
-    return VectorPairing(signed, magnitude, size, z)
+        observed = both.diagonal(dim1=-2, dim2=-1).double()
+        count = observed.shape[-1]
+        null = torch.stack(linear_moments(both), dim=1) / count
+        found[:, 0, own] = observed.cpu()
+        found[:, 1:, own] = null.cpu()[..., None].expand(2, 2, count)
+    size = math.ceil(pairs / parts)
+    return VectorPairing(_pairing(found[0], pairs, size), _pairing(found[1], pairs, size))
 
 
 def head_pairing(left: Tensor, right: Tensor, heads: int) -> Pairing:
-    """Σ over heads of ‖A_h B_h‖², against B's channels permuted inside the heads, and its z.
+    """‖A_h B_h‖², the mean over heads, against B's channels permuted inside the heads.
 
     left: [width, heads · d], right: [heads · d, width], any float type: the output projection and
     the values, or transposed queries and the keys. The products are never formed: a head's norm is
-    Σ_ij (AᵀA)_ij (BBᵀ)_ij. The mean is over heads. Raises ValueError unless the shapes agree and
-    heads have four channels or more. Source: SPEC K3.
+    Σ_ij (AᵀA)_ij (BBᵀ)_ij. Parts are heads. Raises ValueError unless the shapes agree and heads
+    have four channels or more. Source: SPEC K3.
     """
     channels = right.shape[0]
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != channels:
@@ -105,8 +96,22 @@ def head_pairing(left: Tensor, right: Tensor, heads: int) -> Pairing:
     first, second = (_grams(side, heads) for side in (left.mT, right))
     norms = (first * second).sum((-2, -1))
     mean, variance = quadratic_moments(first, second)
-    observed, expected, total = torch.stack([norms.sum(), mean.sum(), variance.sum()]).tolist()
-    return Pairing(observed / heads, expected / heads, math.sqrt(total) / heads, channels)
+    return _pairing(torch.stack([norms, mean, variance]).cpu(), heads, 1)
+
+
+def _pairing(found: Tensor, pairs: int, size: int) -> Pairing:
+    """From observed, expected and variance of every pair, [3, pairs] float64."""
+    observed, expected, variance = found.sum(-1).tolist()
+    parts = torch.stack([part.sum(-1) for part in found.split(size, dim=-1)])
+    z = (parts[:, 0] - parts[:, 1]) / parts[:, 2].sqrt()
+    return Pairing(
+        observed / pairs,
+        expected / pairs,
+        math.sqrt(variance) / pairs,
+        pairs,
+        size,
+        tuple(torch.where(parts[:, 2] > 0, z, 0.0).tolist()),
+    )
 
 
 def _directions(vectors: Tensor) -> Tensor:

@@ -48,12 +48,23 @@ def test_a_common_order_of_neurons_changes_little(seed: int, neurons: int) -> No
     assert one.z == pytest.approx(other.z, rel=0.5, abs=1.5)
 
 
-def test_the_window_that_does_not_belong_is_found() -> None:
+def test_the_part_that_does_not_belong_is_found() -> None:
     rows, columns = paired_neurons(3, 1024, 64)
     columns[256:512] = columns[256:512].flip(0)
-    found = vector_pairing(rows, columns, windows=8)
-    assert found.window == 128
-    assert [z > 4 for z in found.by_window] == [True] * 2 + [False] * 2 + [True] * 4
+    found = vector_pairing(rows, columns, parts=8).magnitude
+    assert found.size == 128
+    assert [z > 4 for z in found.by_part] == [True] * 2 + [False] * 2 + [True] * 4
+
+
+@given(SEEDS, st.integers(2, 100), st.integers(1, 20))
+def test_parts_make_up_the_whole(seed: int, pairs: int, parts: int) -> None:
+    """One part is all pairs; every pair has its part."""
+    rows, columns = paired_neurons(seed, pairs, 16)
+    one = vector_pairing(rows, columns, parts=1).signed
+    assert one.by_part == pytest.approx((one.z,))
+    found = vector_pairing(rows, columns, parts=parts).signed
+    assert len(found.by_part) == -(-pairs // found.size) <= parts
+    assert found.z == pytest.approx(one.z)
 
 
 def test_dead_neurons_pair_with_nothing() -> None:
