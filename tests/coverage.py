@@ -16,6 +16,7 @@ import torch
 
 from geometric_invariants.fixtures.errors import CheckpointError
 from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.sources import LocalSource
 from geometric_invariants.fixtures.tests import small_architectures
 from geometric_invariants.fixtures.tests.all_types import recorded
 from geometric_invariants.fixtures.tests.all_types.__main__ import popular
@@ -87,7 +88,7 @@ def folder_row(name: str, folder: Path) -> str:
     """How a container or folder is met: the share that is measured, remarks, or the refusal."""
     FOLDERS[name](folder)
     try:
-        model = Model("mine", folder)
+        model = Model("mine", LocalSource(folder).locate("mine", download=False))
         _ = model.survey
     except CheckpointError as error:
         said = str(error).replace(f"{folder}/", "").replace(f"{folder}: ", "")
