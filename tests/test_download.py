@@ -26,10 +26,10 @@ def environment(address: str, cache: Path) -> dict[str, str]:
     return kept | own | {"OMP_NUM_THREADS": "1"}
 
 
-def run(*options: str, **variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(*options: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [*RUN, *options]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, **variables
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env=env
     )
 
 
