@@ -7,6 +7,7 @@ import torch
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities import adapter
 from geometric_invariants.invariants.quantities.catalogue import (
     by_component,
     catalogue,
@@ -32,9 +33,12 @@ def manifest(model: Model) -> Finding:
             Named("parameters", exact(account.parameters), "each once, without buffers"),
             Named("tensors", exact(len(model.checkpoint.tensors)), "stored"),
             Named("matrices", exact(len(survey.matrices)), "spectra and magnitudes of each"),
+            *adapter.update(model),
         ),
         parts=parts,
-        tables=() if model.is_twin else (catalogue(model), configuration(model)),
+        tables=()
+        if model.is_twin
+        else (catalogue(model), configuration(model), *adapter.by_layer(model)),
         notes=account.listed(),
     )
 
