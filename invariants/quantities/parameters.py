@@ -9,6 +9,7 @@ from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.finding import Finding, Named
 from geometric_invariants.invariants.quantities.catalogue import (
     by_component,
+    by_rule,
     catalogue,
     configuration,
     sharing,
@@ -34,7 +35,7 @@ def manifest(model: Model) -> Finding:
             Named("matrices", exact(len(survey.matrices)), "spectra and magnitudes of each"),
         ),
         parts=parts,
-        tables=() if model.is_twin else (catalogue(model), configuration(model)),
+        tables=() if model.is_twin else (catalogue(model), by_rule(model), configuration(model)),
         notes=account.listed(),
     )
 
