@@ -10,10 +10,12 @@ from geometric_invariants.invariants.finding import Finding, Named
 from geometric_invariants.invariants.quantities import adapter
 from geometric_invariants.invariants.quantities.catalogue import (
     by_component,
+    by_rule,
     catalogue,
     configuration,
     sharing,
 )
+from geometric_invariants.reports.exhibits import Table
 
 
 def manifest(model: Model) -> Finding:
@@ -36,11 +38,13 @@ def manifest(model: Model) -> Finding:
             *adapter.update(model),
         ),
         parts=parts,
-        tables=()
-        if model.is_twin
-        else (catalogue(model), configuration(model), *adapter.by_layer(model)),
+        tables=() if model.is_twin else _tables(model),
         notes=account.listed(),
     )
+
+
+def _tables(model: Model) -> tuple[Table, ...]:
+    return catalogue(model), by_rule(model), configuration(model), *adapter.by_layer(model)
 
 
 def embedding_parameter_share(model: Model) -> Finding:
