@@ -114,7 +114,7 @@ def architecture_row(model_type: str, folder: Path) -> str:
 ROWS: dict[str, Callable[[Path], str]] = {
     **{dtype: partial(plain_row, dtype) for dtype in PLAIN},
     **{layout: partial(layout_row, layout) for layout in LAYOUTS},
-    **{f"rounding to {name}": partial(rounding.moved_row, name) for name in rounding.ENCODINGS},
+    **rounding.ROWS,
     **{name: partial(folder_row, name) for name in FOLDERS},
     **{kind: partial(architecture_row, kind) for kind in small_architectures.POPULAR},
 }
@@ -122,7 +122,7 @@ ROWS: dict[str, Callable[[Path], str]] = {
 
 def page(rows: list[str]) -> str:
     """The page, from the rows in the order of ROWS."""
-    sizes = (len(PLAIN) + len(LAYOUTS), len(rounding.ENCODINGS), len(FOLDERS))
+    sizes = (len(PLAIN) + len(LAYOUTS), len(rounding.ROWS), len(FOLDERS))
     ends = [0, *itertools.accumulate(sizes), len(rows)]
     sections = (_HEAD, rounding.HEAD, _FOLDERS, _ARCHITECTURES)
     parts = [rows[start:stop] for start, stop in itertools.pairwise(ends)]
