@@ -107,7 +107,7 @@ def _recoded(old: Profile, new: Profile) -> list[str]:
 
 
 def _numbers(old: Profile, new: Profile) -> tuple[_Numbers, _Numbers, str]:
-    """Norms and sums, the former as if the whole had not shrunk; a line if that is too much."""
+    """Norms and sums, as if the whole had not shrunk; a line if that is too much."""
     before, after = unpacked(old.norms), unpacked(new.norms)
     old_sums, new_sums = unpacked(old.sums), unpacked(new.sums)
     of_norm = _noise(old.norm_noise, new.norm_noise, [0.0] * len(before))
@@ -136,7 +136,7 @@ def _numbers(old: Profile, new: Profile) -> tuple[_Numbers, _Numbers, str]:
     )
     sums = _Numbers(
         "sum",
-        before=old_sums,
+        before=[scale * s for s in old_sums],
         after=new_sums,
         noise=[math.hypot(n, _BFLOAT16 * s) for n, s in zip(of_sum, old_sums, strict=True)],
         bias=[abs(s) * (_SCALES + abs(scale - 1)) for s in old_sums],
