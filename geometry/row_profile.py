@@ -26,7 +26,8 @@ class RowProfile:
     """Of a matrix [rows, columns], `step` consecutive rows to a block, the last perhaps fewer.
 
     `norms` (Frobenius) and `sums` of each block's entries; `norm_noise` and `sum_noise` are the
-    standard deviations that rounding leaves in them, empty where the entries are exact.
+    standard deviations that rounding leaves in them, empty where the entries are exact; `group` is
+    that of the rounding, at most a row.
     """
 
     rows: int
@@ -36,6 +37,7 @@ class RowProfile:
     sums: tuple[float, ...]
     norm_noise: tuple[float, ...] = ()
     sum_noise: tuple[float, ...] = ()
+    group: int = 0
 
     @property
     def participation(self) -> float:
@@ -79,7 +81,10 @@ def row_profile(matrix: Tensor, most: int, rounding: Rounding = EXACT) -> RowPro
     variance, weighted = noise
     of_norm = torch.where(squares > 0, weighted / squares, variance).sqrt()
     return dataclasses.replace(
-        found, norm_noise=_plain(of_norm), sum_noise=_plain(variance.sqrt())
+        found,
+        norm_noise=_plain(of_norm),
+        sum_noise=_plain(variance.sqrt()),
+        group=min(rounding.group, columns),
     )
 
 

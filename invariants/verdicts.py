@@ -283,8 +283,7 @@ def _provenance(model: Model, seed: int, seconds: float) -> Provenance:
         measured_parameters=model.account.measured,
         remarks=model.remarks,
         encodings=tuple(
-            Encoding(one.kind, one.weights, one.bits, one.error)
-            for one in model.encodings
+            Encoding(one.kind, one.weights, one.bits, one.error) for one in model.encodings
         ),
         versions=_versions(),
     )

@@ -20,8 +20,9 @@ class Profile:
 
     Each of the others is a float32 number per block, little-endian in base64 (`packed`): Frobenius
     norms and sums of the entries, and the standard deviations that rounding leaves in both, ""
-    where entries are stored as they are. `encoding` is what they are stored as. Raises ValueError
-    for text that does not hold such numbers.
+    where entries are stored as they are. `encoding` is what they are stored as, `group` how many
+    neighbours share a scale, 0 where more than a row does. Raises ValueError for text that does not
+    hold such numbers.
     """
 
     tensor: str
@@ -33,9 +34,10 @@ class Profile:
     norm_noise: str = ""
     sum_noise: str = ""
     encoding: str = ""
+    group: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.rows, self.columns, self.step) < 1:
+        if min(self.rows, self.columns, self.step) < 1 or self.group < 0:
             raise ValueError(f"blocks of {self.step} rows of {self.rows} × {self.columns}")
         if bool(self.norm_noise) != bool(self.sum_noise):
             raise ValueError("what rounding leaves has to be known of norms and sums alike")
@@ -59,9 +61,14 @@ class Profile:
     def is_rounded(self) -> bool:
         return bool(self.norm_noise)
 
+    def rows_in(self, block: int) -> int:
+        """How many rows a block holds; the last may hold fewer."""
+        return min(self.step, self.rows - block * self.step)
+
     def rows_of(self, block: int) -> str:
         """The rows of a block, in words."""
-        first, last = block * self.step, min(self.rows, (block + 1) * self.step) - 1
+        first = block * self.step
+        last = first + self.rows_in(block) - 1
         return f"row {first}" if first == last else f"rows {first} – {last}"
 
 

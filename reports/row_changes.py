@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from geometric_invariants.reports.profiles import Profile, unpacked
 
@@ -25,6 +24,8 @@ _SCALES = 2.0**-8  # twice the most that rounding a scale to bfloat16 changes it
 _BFLOAT16 = 2.0**-9  # of a number, at most
 _TRAINED = 0.5  # of a squared norm
 _SMALL = 0.1  # of the median squared norm: what a block of small numbers is held against
+_SKEW = 0.2  # standard deviations that the mean of what is rounded off is, of numbers of one sign
+_STEP = math.sqrt(12)  # standard deviations of what rounding to it leaves
 _MAD = 0.6745  # median of a standard normal's magnitude
 
 
@@ -38,7 +39,7 @@ class RowChanges:
 
 
 def compare(old: Mapping[str, Profile], new: Mapping[str, Profile]) -> RowChanges:
-    """Every matrix of the baseline with that of the same place; new ones are compared by nothing."""
+    """Every matrix of the baseline with that of the same place; new ones with nothing."""
     found = RowChanges()
     recoded = _kinds(old) != _kinds(new)
     for place, before in old.items():
@@ -58,120 +59,163 @@ def _kinds(profiles: Mapping[str, Profile]) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
-    """One number of every block, before and after, and how far rounding explains a change.
+class _Block:
+    """A block of rows before and after, and one standard deviation of what rounding does to it."""
 
-    `noise` is one standard deviation, `bias` what is explained beside any of them.
-    """
+    norms: tuple[float, float]
+    sums: tuple[float, float]
+    norm_noise: float
+    sum_noise: float
+    numbers: int
+    group: int
 
-    name: Literal["norm", "sum"]
-    before: Sequence[float]
-    after: Sequence[float]
-    noise: Sequence[float]
-    bias: Sequence[float]
+    @property
+    def error(self) -> float:
+        """The norm of what was rounded off over that of the block."""
+        return self.sum_noise / self.norms[0] if self.norms[0] else 0.0
 
-    def spread(self) -> float:
-        """How many times as far as explained the blocks lie apart; 1 of too few."""
-        ratios = [
-            abs(after - before) / noise
-            for before, after, noise in zip(self.before, self.after, self.noise, strict=True)
-            if noise > 0
-        ]
-        return max(1.0, statistics.median(ratios) / _MAD) if len(ratios) >= _ENOUGH else 1.0
+    @property
+    def skew(self) -> float:
+        """What rounding does to the norm where numbers are of one sign."""
+        most = math.sqrt(self.numbers) * self.norms[0]
+        return _SKEW * self.sum_noise * abs(self.sums[0]) / most if most else 0.0
+
+    @property
+    def cut_off(self) -> float:
+        """What the sum loses where codes reach half a step less far up than down."""
+        step = _STEP * self.sum_noise / math.sqrt(self.numbers)
+        return step / 2 * self.numbers / self.group if self.group else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A block's norm or sum before and after; `bias` is explained beside any noise."""
+
+    before: float
+    after: float
+    noise: float
+    bias: float
+
+    @property
+    def deviations(self) -> float:
+        """How many standard deviations it moved by."""
+        return max(0.0, abs(self.after - self.before) - self.bias) / self.noise
 
 
 def _recoded(old: Profile, new: Profile) -> list[str]:
     """A line if a block, or all together, moved by more than the encodings explain."""
-    norms, sums, scale = _numbers(old, new)
-    if scale:
-        return [scale]
-    for numbers in (norms, sums):
-        spread = numbers.spread()
-        allowed = [
-            min(spread, _MOST_SPREAD) * (_SIGMAS * noise + bias)
-            for noise, bias in zip(numbers.noise, numbers.bias, strict=True)
-        ]
-        excess = [
-            abs(after - before) - most
-            for before, after, most in zip(numbers.before, numbers.after, allowed, strict=True)
-        ]
-        beyond = sum(one > 0 for one in excess)
-        if not beyond and spread <= _MOST_SPREAD:
-            continue
-        worst = max(range(len(excess)), key=excess.__getitem__)
-        line = _line(old, new, worst, numbers, allowed[worst])
-        if spread > _MOST_SPREAD:
-            return [f"{line}; all of its {numbers.name}s lie {spread:.3g} times as far apart"]
-        return [line + (f"; {beyond - 1} more blocks moved" if beyond > 1 else "")]
-    return []
-
-
-def _numbers(old: Profile, new: Profile) -> tuple[_Numbers, _Numbers, str]:
-    """Norms and sums, as if the whole had not shrunk; a line if that is too much."""
-    before, after = unpacked(old.norms), unpacked(new.norms)
-    old_sums, new_sums = unpacked(old.sums), unpacked(new.sums)
-    of_norm = _noise(old.norm_noise, new.norm_noise, [0.0] * len(before))
-    of_sum = _noise(old.sum_noise, new.sum_noise, [_BFLOAT16 * norm for norm in before])
-    errors = [noise / norm if norm else 0.0 for noise, norm in zip(of_sum, before, strict=True)]
-    usual = statistics.median(error**2 for error in errors)
-    ratios = [b / a for a, b in zip(before, after, strict=True) if a > 0]
+    blocks = _blocks(old, new)
+    ratios = [block.norms[1] / block.norms[0] for block in blocks if block.norms[0] > 0]
     scale = statistics.median(ratios) if ratios else 1.0
-    size = statistics.median(before)
-    allowed = 2 * usual + _SCALES
-    if size:
-        allowed += _SIGMAS * statistics.median(of_norm) / size / math.sqrt(len(before))
-    said = ""
-    if abs(scale - 1) > allowed:
-        now = f"{size:.3g} → {size * scale:.3g}"
-        said = f"{new.tensor}: norm of its rows {now}; {_explained(old, new, allowed * size)}"
-    norms = _Numbers(
-        "norm",
-        before=[scale * norm for norm in before],
-        after=after,
-        noise=[math.hypot(n, _BFLOAT16 * norm) for n, norm in zip(of_norm, before, strict=True)],
-        bias=[
-            norm * (_SCALES + min(error, 2 * abs(error**2 - usual)))
-            for norm, error in zip(before, errors, strict=True)
-        ],
-    )
-    sums = _Numbers(
-        "sum",
-        before=[scale * s for s in old_sums],
-        after=new_sums,
-        noise=[math.hypot(n, _BFLOAT16 * s) for n, s in zip(of_sum, old_sums, strict=True)],
-        bias=[abs(s) * (_SCALES + abs(scale - 1)) for s in old_sums],
-    )
-    return norms, sums, said
+    if abs(scale - 1) > (allowed := _shrinkage(blocks)):
+        size = statistics.median(block.norms[0] for block in blocks)
+        explained = _explained(old, new, allowed * size)
+        return [f"{new.tensor}: norm of its rows {size:.3g} → {size * scale:.3g}; {explained}"]
+    norms = _judged(old, new, "norm", _norm_moves(blocks, scale))
+    return norms or _judged(old, new, "sum", _sum_moves(blocks, scale))
 
 
-def _noise(old: str, new: str, of_floats: Sequence[float]) -> list[float]:
+def _blocks(old: Profile, new: Profile) -> list[_Block]:
+    norms = list(zip(unpacked(old.norms), unpacked(new.norms), strict=True))
+    sums = zip(unpacked(old.sums), unpacked(new.sums), strict=True)
+    norm_noise = _noise(old.norm_noise, new.norm_noise, [0.0] * len(norms))
+    sum_noise = _noise(old.sum_noise, new.sum_noise, [_BFLOAT16 * norm for norm, _ in norms])
+    numbers = (old.columns * old.rows_in(block) for block in range(len(norms)))
+    groups = (new.group or old.group for _ in norms)
+    return list(map(_Block, norms, sums, norm_noise, sum_noise, numbers, groups))
+
+
+def _noise(old: str, new: str, of_floats: list[float]) -> list[float]:
     """What rounding leaves on both sides together; of floats what a narrower type does."""
     if not (old or new):
-        return list(of_floats)
-    zero = [0.0] * len(of_floats)
-    sides = (unpacked(old) or zero, unpacked(new) or zero)
-    return [math.hypot(*pair) for pair in zip(*sides, strict=True)]
+        return of_floats
+    zeros = (0.0,) * len(of_floats)
+    both = zip(unpacked(old) or zeros, unpacked(new) or zeros, strict=True)
+    return [math.hypot(*pair) for pair in both]
+
+
+def _shrinkage(blocks: list[_Block]) -> float:
+    """By which part of it the median block may change its norm: e² where peaks are cut off."""
+    known = [block for block in blocks if block.norms[0] > 0]
+    if not known:
+        return math.inf
+    of_one = statistics.median((b.norm_noise + b.skew) / b.norms[0] for b in known)
+    usual = statistics.median(block.error**2 for block in known)
+    return 2 * usual + _SCALES + _SIGMAS * of_one / math.sqrt(len(known))
+
+
+def _norm_moves(blocks: list[_Block], scale: float) -> list[_Move]:
+    """The norms, as if the whole had not changed its scale."""
+    usual = statistics.median(block.error**2 for block in blocks)
+    return [
+        _Move(
+            scale * block.norms[0],
+            block.norms[1],
+            block.norm_noise,
+            block.norms[0] * (_SCALES + min(block.error, 2 * abs(block.error**2 - usual)))
+            + block.skew,
+        )
+        for block in blocks
+    ]
+
+
+def _sum_moves(blocks: list[_Block], scale: float) -> list[_Move]:
+    return [
+        _Move(
+            scale * block.sums[0],
+            block.sums[1],
+            block.sum_noise,
+            abs(block.sums[0]) * (_SCALES + abs(scale - 1))
+            + block.skew * math.sqrt(block.numbers)
+            + block.cut_off,
+        )
+        for block in blocks
+    ]
+
+
+def _judged(old: Profile, new: Profile, name: str, moves: list[_Move]) -> list[str]:
+    """A line for the worst block, if one or all of them moved too far."""
+    spread = _spread(moves)
+    allowed = [min(spread, _MOST_SPREAD) * _SIGMAS * m.noise + m.bias for m in moves]
+    excess = [abs(m.after - m.before) - most for m, most in zip(moves, allowed, strict=True)]
+    beyond = sum(one > 0 for one in excess)
+    if not beyond and spread <= _MOST_SPREAD:
+        return []
+    worst = max(range(len(excess)), key=excess.__getitem__)
+    line = _line(old, new, worst, name, (moves[worst].before, moves[worst].after), allowed[worst])
+    if spread > _MOST_SPREAD:
+        return [f"{line}; all of its {name}s lie {spread:.3g} times as far apart"]
+    return [line + (f"; so do {beyond - 1} more blocks" if beyond > 1 else "")]
+
+
+def _spread(moves: list[_Move]) -> float:
+    """How many times as far as noise explains the blocks lie apart; 1 where too few tell."""
+    found = [move.deviations for move in moves if move.noise > 0]
+    return max(1.0, statistics.median(found) / _MAD) if len(found) >= _ENOUGH else 1.0
 
 
 def _trained(old: Profile, new: Profile) -> list[str]:
     """A line if a block changed by more than training further does."""
-    before, after = unpacked(old.norms), unpacked(new.norms)
-    least = _SMALL * statistics.median(before) ** 2
-    excess = [
-        abs(b * b - a * a) - _TRAINED * max(a * a, least)
-        for a, b in zip(before, after, strict=True)
-    ]
+    norms = list(zip(unpacked(old.norms), unpacked(new.norms), strict=True))
+    least = _SMALL * statistics.median(before for before, _ in norms) ** 2
+    excess = [abs(b * b - a * a) - _TRAINED * max(a * a, least) for a, b in norms]
     worst = max(range(len(excess)), key=excess.__getitem__)
     if excess[worst] <= 0:
         return []
-    numbers = _Numbers("norm", before, after, (), ())
-    return [_line(old, new, worst, numbers, before[worst] * (math.sqrt(1 + _TRAINED) - 1))]
+    allowed = norms[worst][0] * (math.sqrt(1 + _TRAINED) - 1)
+    return [_line(old, new, worst, "norm", norms[worst], allowed)]
 
 
-def _line(old: Profile, new: Profile, block: int, numbers: _Numbers, allowed: float) -> str:
-    moved = f"{numbers.before[block]:.4g} → {numbers.after[block]:.4g}"
-    place = f"{new.tensor}, {new.rows_of(block)}"
-    return f"{place}: {numbers.name} {moved}; {_explained(old, new, allowed)}"
+def _line(
+    old: Profile,
+    new: Profile,
+    block: int,
+    name: str,
+    numbers: tuple[float, float],
+    allowed: float,
+) -> str:
+    place, (before, after) = f"{new.tensor}, {new.rows_of(block)}", numbers
+    return f"{place}: {name} {before:.4g} → {after:.4g}; {_explained(old, new, allowed)}"
 
 
 def _explained(old: Profile, new: Profile, allowed: float) -> str:

@@ -31,7 +31,9 @@ def row_profile(model: Model) -> Finding:
         controls=(
             Named("random weights", exact(null, "closed form"), "Gaussian weights of these shapes"),
         ),
-        related=(Named("matrices", exact(len(found.all)), "told row by row, or by blocks of rows"),),
+        related=(
+            Named("matrices", exact(len(found.all)), "told row by row, or by blocks of rows"),
+        ),
         profiles={} if model.is_twin else _profiles(model, found.all),
     )
 
@@ -64,4 +66,5 @@ def _profile(model: Model, row: MatrixRow) -> Profile:
         norm_noise=packed(profile.norm_noise),
         sum_noise=packed(profile.sum_noise),
         encoding=model.checkpoint.tensors[weight.tensor].stored_as if profile.norm_noise else "",
+        group=profile.group,
     )
