@@ -106,7 +106,8 @@ def _peaks(squares: Tensor, group: int) -> Tensor:
     group = min(group, columns)
     padded = torch.nn.functional.pad(squares, (0, -columns % group))
     peaks = padded.unflatten(1, (-1, group)).amax(2)
-    return peaks.repeat_interleave(group, 1)[:, :columns]
+    spread: Tensor = peaks.repeat_interleave(group, 1)[:, :columns]
+    return spread
 
 
 def _plain(values: Tensor) -> tuple[float, ...]:

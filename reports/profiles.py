@@ -21,8 +21,8 @@ class Profile:
     Each of the others is a float32 number per block, little-endian in base64 (`packed`): Frobenius
     norms and sums of the entries, and the standard deviations that rounding leaves in both, ""
     where entries are stored as they are. `encoding` is what they are stored as, `group` how many
-    neighbours share a scale, 0 where more than a row does. Raises ValueError for text that does not
-    hold such numbers.
+    neighbours share a scale, 0 where more than a row does. `is_head`: a task may replace it, as it
+    stands outside all layers. Raises ValueError for text that does not hold such numbers.
     """
 
     tensor: str
@@ -35,6 +35,7 @@ class Profile:
     sum_noise: str = ""
     encoding: str = ""
     group: int = 0
+    is_head: bool = False
 
     def __post_init__(self) -> None:
         if min(self.rows, self.columns, self.step) < 1 or self.group < 0:

@@ -5,7 +5,7 @@ rounding took off, whose standard deviations the profiles bring. A block may dif
 them, and by what rounding its scales to bfloat16 does; the rows as a whole may spread up to three
 times as far as rounding to the nearest code does (codes that make up for each other's errors err
 by more), and shrink by a little. Where both are floats, or codes of one kind, the one may be
-trained further, and a block has to change its squared norm by half.
+trained further: a block has to double or halve its squared norm, and a head may be another.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MOST_SPREAD = 3.0
 _ENOUGH = 16  # blocks whose spread tells that of all
 _SCALES = 2.0**-8  # twice the most that rounding a scale to bfloat16 changes it by
 _BFLOAT16 = 2.0**-9  # of a number, at most
-_TRAINED = 0.5  # of a squared norm
-_SMALL = 0.1  # of the median squared norm: what a block of small numbers is held against
+_TRAINED = 2.0  # times a squared norm; a published fine-tune changes a token's row by 1.6
+_SMALL = 0.3  # of the median norm: what a block of small numbers is held against
 _SKEW = 0.2  # standard deviations that the mean of what is rounded off is, of numbers of one sign
 _STEP = math.sqrt(12)  # standard deviations of what rounding to it leaves
 _MAD = 0.6745  # median of a standard normal's magnitude
@@ -45,12 +45,15 @@ def compare(old: Mapping[str, Profile], new: Mapping[str, Profile]) -> RowChange
     for place, before in old.items():
         after = new.get(place)
         if after is None:
-            found.gone.append(f"{before.tensor} of the baseline is gone")
+            lines = found.uncompared if before.is_head else found.gone
+            lines.append(f"{before.tensor} of the baseline is gone")
         elif before.shape != after.shape or before.step != after.step:
             shapes = " → ".join(f"{p.rows} × {p.columns}" for p in (before, after))
             found.uncompared.append(f"{after.tensor}: {shapes}, its rows were not compared")
-        else:
-            found.moved += _recoded(before, after) if recoded else _trained(before, after)
+        elif recoded:
+            found.moved += _recoded(before, after)
+        elif not before.is_head:
+            found.moved += _trained(before, after)
     return found
 
 
@@ -197,12 +200,13 @@ def _spread(moves: list[_Move]) -> float:
 def _trained(old: Profile, new: Profile) -> list[str]:
     """A line if a block changed by more than training further does."""
     norms = list(zip(unpacked(old.norms), unpacked(new.norms), strict=True))
-    least = _SMALL * statistics.median(before for before, _ in norms) ** 2
-    excess = [abs(b * b - a * a) - _TRAINED * max(a * a, least) for a, b in norms]
-    worst = max(range(len(excess)), key=excess.__getitem__)
-    if excess[worst] <= 0:
+    least = _SMALL * statistics.median(before for before, _ in norms)
+    floored = [(max(before, least), max(after, least)) for before, after in norms]
+    ratios = [1.0 if a == b else max(a, b) / min(a, b) if a and b else math.inf for a, b in floored]
+    worst = max(range(len(ratios)), key=ratios.__getitem__)
+    if ratios[worst] <= math.sqrt(_TRAINED):
         return []
-    allowed = norms[worst][0] * (math.sqrt(1 + _TRAINED) - 1)
+    allowed = floored[worst][0] * (math.sqrt(_TRAINED) - 1)
     return [_line(old, new, worst, "norm", norms[worst], allowed)]
 
 

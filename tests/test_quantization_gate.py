@@ -11,6 +11,7 @@ import pytest
 
 from geometric_invariants.reports.results import Measurement, Results
 from tests import quantized, rounding
+from tests.commands import claims, last_line
 from tests.measuring import QUICK, local, measure
 
 QUERY = "encoder.layer.1.attention.self.query"
@@ -54,11 +55,8 @@ def test_a_sound_quantization_passes(encoding: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", quantized.ENCODINGS)
-@pytest.mark.parametrize("place", [0, 300])
-def test_a_doubled_scale_fails_and_its_tensor_is_named(
-    encoding: str, place: int, tmp_path: Path
-) -> None:
-    damage = quantized.double_scale(SCALES[encoding], UP, place)
+def test_a_doubled_scale_fails_and_its_tensor_is_named(encoding: str, tmp_path: Path) -> None:
+    damage = quantized.double_scale(SCALES[encoding], UP, 300)
     cell = judged(quantized.store(encoding, tmp_path, damage), "row_profile")["row_profile"]
     assert cell.change == "regressed"
     (line,) = cell.changes
@@ -84,3 +82,19 @@ def test_exchanged_tables_of_scales_fail_and_both_tensors_are_named(
     cell = judged(quantized.store(encoding, tmp_path, damage), "row_profile")["row_profile"]
     assert cell.change == "regressed"
     assert [f"{name}.weight" in " ".join(cell.changes) for name in (QUERY, KEY)] == [True, True]
+
+
+def test_the_gate_from_the_command_line(tmp_path: Path) -> None:
+    file, few = tmp_path / "float.json", ("-k", "row_profile or q_sparsity or manifest")
+    plain = quantized.store_float(tmp_path / "float")
+    sound = quantized.store("GPTQ", tmp_path / "sound")
+    damage = quantized.double_scale("scales", UP, 300)
+    damaged = quantized.store("GPTQ", tmp_path / "damaged", damage)
+    options = ("--baseline", file, *few)
+    assert claims("--model", f"mine={plain}", *options, "--update-baseline").returncode == 0
+    passed = claims("--model", f"mine={sound}", *options, "--require-baseline")
+    assert passed.returncode == 0, passed.stdout
+    assert "0 regressed, 0 new, 0 vanished, 0 not comparable" in last_line(passed)
+    failed = claims("--model", f"mine={damaged}", *options)
+    assert failed.returncode == 1
+    assert f"regressed: row_profile: {UP}.weight, row" in failed.stdout

@@ -31,9 +31,7 @@ def row_profile(model: Model) -> Finding:
         controls=(
             Named("random weights", exact(null, "closed form"), "Gaussian weights of these shapes"),
         ),
-        related=(
-            Named("matrices", exact(len(found.all)), "told row by row, or by blocks of rows"),
-        ),
+        related=(Named("matrices", exact(len(found.all)), "row by row, or by blocks of rows"),),
         profiles={} if model.is_twin else _profiles(model, found.all),
     )
 
@@ -48,8 +46,9 @@ def _of_gaussian(row: MatrixRow) -> float:
 
 
 def _profiles(model: Model, rows: list[MatrixRow]) -> dict[str, Profile]:
-    """By the place of a matrix, which files of other formats share, not by its name."""
-    places = told_apart([row.weight.label for row in rows], [row.weight.tensor for row in rows])
+    """By the place of a matrix, which files of other formats share, not by its whole name."""
+    modules = [".".join(row.weight.tensor.split(".")[-2:]) for row in rows]
+    places = told_apart([row.weight.label for row in rows], modules)
     return {place: _profile(model, row) for place, row in zip(places, rows, strict=True)}
 
 
@@ -67,4 +66,5 @@ def _profile(model: Model, row: MatrixRow) -> Profile:
         sum_noise=packed(profile.sum_noise),
         encoding=model.checkpoint.tensors[weight.tensor].stored_as if profile.norm_noise else "",
         group=profile.group,
+        is_head=weight.layer is None and "embedding" not in weight.role,
     )
