@@ -36,6 +36,19 @@ def gaussian_pentachoron_mean(d: int, std: float) -> float:
     return math.sqrt(5) / math.factorial(PENTACHORON) * std**4 * (d - 1) * (d - 3)
 
 
+def gaussian_row_participation(blocks: int, entries: int) -> float:
+    """(Σs)²/(m Σs²) over the squared norms of m blocks of n Gaussian entries: exact.
+
+    Their shares are Dirichlet with parameter a = n/2: the mean of m Σp² is m(a + 1)/(ma + 1), whose
+    inverse this is.
+
+    >>> gaussian_row_participation(1, 8)
+    1.0
+    """
+    half = entries / 2
+    return (blocks * half + 1) / (blocks * (half + 1))
+
+
 def gaussian_rows(n: int, rows: int, d: int, generator: torch.Generator) -> Tensor:
     """n sets of `rows` standard Gaussian vectors of ℝᵈ, up to rotation: [n, rows, rows] float64.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from geometric_invariants.geometry.kernels import magnitudes as kernel
 from geometric_invariants.geometry.kernels.magnitudes import Pass
+from geometric_invariants.geometry.row_blocks import RowBlocks
 
 THRESHOLDS = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 LOG_EDGES = tuple(-8 + k / 8 for k in range(81))  # log₁₀|w|
@@ -55,26 +56,39 @@ def magnitudes(tensor: Tensor) -> Magnitudes:
     Any shape and float type; comparisons give what comparing in float64 gives. Non-finite entries
     are counted and count as below no threshold. Raises ValueError if empty. Source: SPEC W2.
     """
-    if tensor.numel() == 0:
-        raise ValueError("an empty tensor has no magnitudes")
-    columns = tensor.shape[-1] if tensor.ndim else 1
-    tensor = tensor.detach().reshape(-1)
-    edges = _edges(tensor, THRESHOLDS)
-    in_one_pass = kernel.is_available(tensor, edges)
-    found = kernel.one_pass(tensor, edges) if in_one_pass else Pass((), *_sums(tensor))
-    finite = math.isfinite(found.squares)
-    rms = math.sqrt(found.squares / tensor.numel()) if finite else 0.0
-    relative = _edges(tensor, [t * rms for t in THRESHOLDS])
-    counts = _below(tensor, relative if in_one_pass else [*edges, *relative])
+    whole = tensor.detach().contiguous()
+    return magnitudes_of(lambda: iter((whole,)))
+
+
+def magnitudes_of(blocks: RowBlocks) -> Magnitudes:
+    """The same of a tensor that comes in blocks of its rows; they are asked for twice."""
+    numel, columns, sums = 0, 1, Pass((), 0.0, 0.0, 0.0)
+    for block in blocks():
+        if block.numel() == 0:
+            raise ValueError("an empty tensor has no magnitudes")
+        numel += block.numel()
+        columns = block.shape[-1] if block.ndim else 1
+        sums = _added(sums, _first_pass(block.reshape(-1)))
+    finite = math.isfinite(sums.squares)
+    rms = math.sqrt(sums.squares / numel) if finite else 0.0
+    thresholds = [*(() if sums.below else THRESHOLDS), *(t * rms for t in THRESHOLDS)]
+    step, place, non_finite = _step(numel, columns), 0, 0
+    counts, binned = [0] * len(thresholds), [0] * (len(LOG_EDGES) - 1)
+    for block in blocks():
+        flat = block.reshape(-1)
+        counts = _sum(counts, _below(flat, _edges(flat, thresholds)))
+        binned = _sum(binned, _binned(flat[-place % step :: step]))
+        non_finite += 0 if finite else int(torch.count_nonzero(~torch.isfinite(flat)))
+        place += len(flat)
     return Magnitudes(
-        numel=tensor.numel(),
-        sum_of_squares=found.squares,
-        sum_of_magnitudes=found.total,
-        largest=found.largest,
-        non_finite=0 if finite else int(torch.count_nonzero(~torch.isfinite(tensor))),
-        below=found.below if in_one_pass else counts[: len(edges)],
-        below_relative=counts[-len(relative) :],
-        binned=_binned(tensor, columns),
+        numel=numel,
+        sum_of_squares=sums.squares,
+        sum_of_magnitudes=sums.total,
+        largest=sums.largest,
+        non_finite=non_finite,
+        below=sums.below or tuple(counts[: len(THRESHOLDS)]),
+        below_relative=tuple(counts[-len(THRESHOLDS) :]),
+        binned=tuple(binned),
     )
 
 
@@ -109,15 +123,37 @@ def gaussian_bins(std: float) -> Tensor:
     return shares
 
 
-def _binned(flat: Tensor, columns: int) -> tuple[int, ...]:
-    """Counts by log₁₀|w| of every k-th entry, k having no divisor in common with the columns."""
-    step = -(-len(flat) // _MOST_BINNED)
+def _step(numel: int, columns: int) -> int:
+    """Every how many entries one is binned: no divisor in common with the columns."""
+    step = -(-numel // _MOST_BINNED)
     while math.gcd(step, columns) > 1:
         step += 1
+    return step
+
+
+def _binned(entries: Tensor) -> list[int]:
+    """Counts by log₁₀|w| of entries [n]."""
     inner = 10 ** torch.tensor(LOG_EDGES[1:-1], dtype=torch.float64)
-    found = torch.bucketize(flat[::step].double().abs(), inner.to(flat.device), right=True)
+    found = torch.bucketize(entries.double().abs(), inner.to(entries.device), right=True)
     counts: list[int] = torch.bincount(found, minlength=len(inner) + 1).tolist()
-    return tuple(counts)
+    return counts
+
+
+def _first_pass(flat: Tensor) -> Pass:
+    """Sums and the maximum; on a GPU the counts below THRESHOLDS too."""
+    edges = _edges(flat, THRESHOLDS)
+    return kernel.one_pass(flat, edges) if kernel.is_available(flat, edges) else _sums(flat)
+
+
+def _added(one: Pass, other: Pass) -> Pass:
+    """Both together; `one` may be of nothing."""
+    below = tuple(_sum(one.below, other.below)) if one.below else other.below
+    largest = max(one.largest, other.largest)
+    return Pass(below, largest, one.total + other.total, one.squares + other.squares)
+
+
+def _sum(ours: Sequence[int], theirs: Sequence[int]) -> list[int]:
+    return [a + b for a, b in zip(ours, theirs, strict=True)]
 
 
 def _edges(tensor: Tensor, thresholds: Sequence[float]) -> list[float]:
@@ -136,8 +172,8 @@ def _below(tensor: Tensor, edges: Sequence[float]) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _sums(tensor: Tensor) -> tuple[float, float, float]:
-    """max |w|, Σ|w| and Σw², the sums in float64."""
+def _sums(tensor: Tensor) -> Pass:
+    """max |w|, Σ|w| and Σw², the sums in float64; no counts."""
     largest = total = squares = 0.0
     for block in tensor.split(_BLOCK):
         wide = block.double()
@@ -145,7 +181,7 @@ def _sums(tensor: Tensor) -> tuple[float, float, float]:
         largest = max(largest, magnitude.max().item())
         total += magnitude.sum().item()
         squares += torch.dot(wide, wide).item()
-    return largest, total, squares
+    return Pass((), largest, total, squares)
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.profiles import Profile
 
 if TYPE_CHECKING:
     from geometric_invariants.geometry.estimate import Estimate
@@ -36,6 +37,7 @@ class Finding:
     95 % half-width that drawing leaves in each, 0 where they are exact; those named in `apart` are
     of a network that the claim is not about, and only shown. Where it is not
     `in_source_design` (too short a training, too small a model), the claim is measured alone.
+    `profiles` sketch the matrices, by place, for a baseline.
     """
 
     estimate: Estimate
@@ -49,3 +51,4 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)

@@ -59,5 +59,9 @@ def test_condition_number(model: Model, measure: Measure) -> None:
     measure(quantities.spectra.condition_number(model))
 
 
+def test_row_profile(model: Model, measure: Measure) -> None:
+    measure(quantities.profiles.row_profile(model))
+
+
 def test_dead_neurons(model: Model, measure: Measure) -> None:
     measure(quantities.weights.dead_neurons(model))

@@ -19,6 +19,7 @@ from geometric_invariants.invariants.quantities import quantity
 from geometric_invariants.reports import baseline
 from geometric_invariants.reports.finite import finite
 from geometric_invariants.reports.results import (
+    Encoding,
     Measurement,
     Provenance,
     Reference,
@@ -88,6 +89,7 @@ def judge(
         figures=finding.figures,
         tables=finding.tables,
         notes=finding.notes + missing + _straddling(value, band),
+        profiles=finding.profiles,
         design=finding.design,
         tolerance=_tolerance(claim, settings),
         provenance=_provenance(model, settings.seed, seconds),
@@ -259,7 +261,7 @@ def _straddling(value: Value, band: Band | None) -> tuple[str, ...]:
 
 def _tolerance(claim: Claim, settings: Settings) -> Tolerance:
     if claim.id in settings.tolerances:
-        return Tolerance(settings.tolerances[claim.id], 0.0, "given by the user")
+        return Tolerance(settings.tolerances[claim.id], reason="given by the user")
     return claim.tolerance
 
 
@@ -280,6 +282,9 @@ def _provenance(model: Model, seed: int, seconds: float) -> Provenance:
         parameters=model.account.parameters,
         measured_parameters=model.account.measured,
         remarks=model.remarks,
+        encodings=tuple(
+            Encoding(one.kind, one.weights, one.bits, one.error) for one in model.encodings
+        ),
         versions=_versions(),
     )
 

@@ -11,9 +11,11 @@ import math
 from collections.abc import Iterable
 from typing import get_args
 
+from geometric_invariants.reports import row_changes
 from geometric_invariants.reports.results import (
     Change,
     Measurement,
+    Provenance,
     Results,
     Tolerance,
     Value,
@@ -143,16 +145,40 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
             f"now: version {new.version}, {new.design}"
         ]
     noise = 2 * math.hypot(_noise(old, value), _noise(new, new.value))
-    moves = list(_moved(new.claim, value.value, new.value.value, new.tolerance, noise))
+    tolerance = _with_rounding(old.provenance, new)
+    moves = list(_moved(new.claim, value.value, new.value.value, tolerance, noise))
     noise = 2 * math.hypot(old.part_noise, new.part_noise)
     for part, before in old.parts.items():
         after = new.parts.get(part)
         if after is None:
             return "vanished", [f"{new.claim}, {part}: was {before:.6g}, now has no value"]
-        moves += _moved(f"{new.claim}, {part}", before, after, new.tolerance, noise)
+        moves += _moved(f"{new.claim}, {part}", before, after, tolerance, noise)
+    rows = row_changes.compare(old.profiles, new.profiles)
+    if rows.gone:
+        return "vanished", [f"{new.claim}: {line}" for line in rows.gone]
+    moves += [f"{new.claim}: {line}" for line in rows.moved]
     if moves:
         return "regressed", moves
-    return "steady", _environment(old, value, new)
+    return "steady", [*_environment(old, value, new), *rows.uncompared]
+
+
+def _with_rounding(before: Provenance, new: Measurement) -> Tolerance:
+    """The tolerance, with what another encoding of the weights adds to it."""
+    old_kinds, new_kinds = (
+        {(one.kind, round(one.bits, 2)) for one in origin.encodings}
+        for origin in (before, new.provenance)
+    )
+    if old_kinds == new_kinds:
+        return new.tolerance
+    errors = (
+        max((one.error for one in origin.encodings), default=0.0)
+        for origin in (before, new.provenance)
+    )
+    added = new.tolerance.rounding * math.hypot(*errors)
+    reason = f"{new.tolerance.reason}; {added:.2g} of it for the rounding of the weights' encoding"
+    return dataclasses.replace(
+        new.tolerance, absolute=new.tolerance.absolute + added, reason=reason
+    )
 
 
 def _moved(name: str, old: float, new: float, tolerance: Tolerance, noise: float) -> Iterable[str]:

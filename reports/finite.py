@@ -141,6 +141,7 @@ def _tolerance(tolerance: Tolerance, sieve: _Sieve) -> Tolerance:
         tolerance,
         absolute=sieve.number("the tolerance", tolerance.absolute) or 0.0,
         relative=sieve.number("the tolerance", tolerance.relative) or 0.0,
+        rounding=sieve.number("the tolerance", tolerance.rounding) or 0.0,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.profiles import Profile
 
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]
@@ -59,11 +60,29 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a value may move from its baseline, beyond sampling noise, and why that far."""
+    """How far a value may move from its baseline, beyond sampling noise, and why that far.
+
+    `rounding` is for a baseline whose weights are stored in another encoding: how far, for each
+    unit of the encodings' relative error.
+    """
 
     absolute: float = 0.0
     relative: float = 0.0
     reason: str = ""
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What some weights are stored as: how many, and bits for each of their numbers.
+
+    `error` is the norm of what rounding takes off Gaussian weights over theirs.
+    """
+
+    kind: str
+    weights: int
+    bits: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,8 @@ class Provenance:
     """What a value was measured on, with what, and what that cost so far for the model.
 
     `parameters` are those the files hold, `measured_parameters` those whose role is known and
-    measured; `remarks` say what a reader of the model should know (an index that is not used, …).
+    measured; `remarks` say what a reader of the model should know (an index that is not used, …);
+    `encodings` are those of weights stored as codes.
     """
 
     checkpoint: str = ""
@@ -88,6 +108,7 @@ class Provenance:
     parameters: int = 0
     measured_parameters: int = 0
     remarks: tuple[str, ...] = ()
+    encodings: tuple[Encoding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,7 +121,8 @@ class Measurement:
     counts that random weights cannot change. `parts` are values by layer, role or seed, gated like
     the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
     about every part, the value is the worst one's and `worst_part` names it. `design` names
-    definition and sampling; values of different designs are not comparable. Raises ValueError for
+    definition and sampling; values of different designs are not comparable. `profiles` sketch the
+    matrices, by place, for a baseline alone. Raises ValueError for
     a band whose edges are exchanged.
     """
 
@@ -124,6 +146,7 @@ class Measurement:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     design: str = ""
     tolerance: Tolerance = Tolerance()
     change: Change | None = None

@@ -27,7 +27,7 @@ def minilm() -> dict[str, Measurement]:
 @pytest.fixture
 def minilm_copy(tmp_path: Path) -> Path:
     source = select_models(["minilm_l6"])["minilm_l6"].source.locate("minilm_l6", download=False)
-    return Path(shutil.copytree(source, tmp_path / "copy"))
+    return Path(shutil.copytree(str(source), tmp_path / "copy"))
 
 
 def gated(minilm: dict[str, Measurement]) -> Settings:

@@ -70,8 +70,35 @@ def test_blocks_add_up_to_the_whole() -> None:
     assert found.fraction_below_rms(0.1) == pytest.approx(0.0797, abs=1e-3)
 
 
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 6)), elements=values),
+    st.lists(st.integers(1, 39), max_size=3, unique=True),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.float64]),
+)
+def test_blocks_of_rows_are_the_whole(
+    array: np.ndarray, cuts: list[int], dtype: torch.dtype
+) -> None:
+    matrix = torch.from_numpy(array).to(dtype)
+    inner = [cut for cut in sorted(cuts) if cut < len(matrix)]
+    blocks = matrix.tensor_split(inner)
+    found, whole = sparsity.magnitudes_of(lambda: iter(blocks)), sparsity.magnitudes(matrix)
+    assert found.sum_of_squares == pytest.approx(whole.sum_of_squares, rel=1e-14)
+    assert found.sum_of_magnitudes == pytest.approx(whole.sum_of_magnitudes, rel=1e-14)
+    assert (found.numel, found.largest) == (whole.numel, whole.largest)
+    assert (found.below, found.binned) == (whole.below, whole.binned)
+
+
+def test_bins_of_blocks_take_up_where_the_last_one_ended() -> None:
+    matrix = torch.randn(3000, 37, generator=torch.Generator().manual_seed(2))
+    blocks = matrix.split(701)
+    found = sparsity.magnitudes_of(lambda: iter(blocks))
+    assert found.binned == sparsity.magnitudes(matrix).binned
+    assert found.below_relative == sparsity.magnitudes(matrix).below_relative
+
+
 def test_non_finite_entries_are_counted_and_empty_refused() -> None:
     tensor = torch.tensor([1.0, float("nan"), float("inf"), 1e-7])
     assert sparsity.magnitudes(tensor).non_finite == 2
+    assert sparsity.magnitudes_of(lambda: iter(tensor.split(2))).non_finite == 2
     with pytest.raises(ValueError, match="empty"):
         sparsity.magnitudes(torch.empty(0))

@@ -48,6 +48,22 @@ def test_the_smallest_singular_value_is_sharp(
     assert smallest == pytest.approx(10**exponent, rel=1e-10, abs=2e-15)
 
 
+@given(seeds, sides, sides, st.integers(1, 48), st.integers(-12, 0), st.booleans())
+def test_blocks_of_rows_have_the_singular_values_of_the_whole(
+    seed: int, n: int, more: int, step: int, exponent: int, defective: bool
+) -> None:
+    """Also where a column is the sum of others, and where blocks have fewer rows than columns."""
+    generator = torch.Generator().manual_seed(seed)
+    matrix = torch.randn(n + more, n, dtype=torch.float64, generator=generator)
+    matrix *= torch.logspace(0, exponent, n, dtype=torch.float64)
+    if defective:
+        matrix[:, -1] = matrix[:, :-1].sum(1)
+    reference = torch.from_numpy(scipy.linalg.svdvals(matrix.numpy()))
+    blocks = matrix.split(step)
+    values = spectrum.singular_values_of(lambda: iter(blocks))
+    torch.testing.assert_close(values, reference, rtol=1e-9, atol=1e-14 * float(reference[0]))
+
+
 @given(seeds, st.integers(1, 16), st.integers(1, 16), st.floats(1e-3, 1e3))
 def test_statistics_are_scale_free_and_bounded(seed: int, m: int, n: int, scale: float) -> None:
     matrix = torch.randn(m, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -123,3 +139,5 @@ def test_refusals() -> None:
         spectrum.singular_values(torch.zeros(3))
     with pytest.raises(ValueError, match="finite"):
         spectrum.singular_values(torch.tensor([[float("nan"), 1.0], [0.0, 1.0]]))
+    with pytest.raises(ValueError, match="finite"):
+        spectrum.singular_values_of(lambda: iter(torch.tensor([[1.0], [float("inf")]]).split(1)))

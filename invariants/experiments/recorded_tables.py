@@ -10,7 +10,7 @@ from torch import Tensor
 
 from geometric_invariants.fixtures.errors import InputError
 from geometric_invariants.fixtures.registry import select_models
-from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
+from geometric_invariants.fixtures.storage.adapters import opened
 from geometric_invariants.invariants.experiments.modulation.learning import Learned
 from geometric_invariants.invariants.experiments.modulation.overlay import Form
 from geometric_invariants.invariants.experiments.modulation.sweep import CONSTANT
@@ -103,7 +103,7 @@ def _trained_of(model: str) -> str:
 
 def _shipped(model: str) -> Recording:
     entry = select_models([model])[model]
-    checkpoint = Checkpoint(entry.source.locate(model, download=False))
+    checkpoint = opened(entry.source.locate(model, download=False))
     file: Path = SHIPPED / f"{checkpoint.sha256()}.json"
     if not file.exists():
         raise InputError(f"{file}: {model} has no shipped recording")

@@ -1,5 +1,5 @@
-"""What a checkpoint holds, as tables: matrices by role, parameters by component, its config, and
-which tables are shared (SPEC G11, W1; K1).
+"""What a checkpoint holds, as tables: matrices by role and rule, parameters by component, config,
+and which tables are shared (SPEC G11, W1; K1).
 """
 
 from __future__ import annotations
@@ -59,6 +59,18 @@ def by_component(model: Model) -> Table:
     rows = {name: (count, count / total) for name, count in counts.items()}
     rows["all"] = (model.parameters, 1.0)
     return table("parameters by component", ("parameters", "share"), rows)
+
+
+def by_rule(model: Model) -> Table:
+    """What placed the weights: a family's names, patterns across families, guesses, none."""
+    total = max(1, model.parameters)
+    rows = {
+        placed.rule: (placed.tensors, placed.numel, placed.numel / total)
+        for placed in model.account.placements
+    }
+    return table(
+        "weights by rule", ("tensors", "parameters", "share"), rows, "what told their role"
+    )
 
 
 def configuration(model: Model) -> Table:

@@ -7,12 +7,15 @@ import torch
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.finding import Finding, Named
+from geometric_invariants.invariants.quantities import adapter
 from geometric_invariants.invariants.quantities.catalogue import (
     by_component,
+    by_rule,
     catalogue,
     configuration,
     sharing,
 )
+from geometric_invariants.reports.exhibits import Table
 
 
 def manifest(model: Model) -> Finding:
@@ -32,11 +35,16 @@ def manifest(model: Model) -> Finding:
             Named("parameters", exact(account.parameters), "each once, without buffers"),
             Named("tensors", exact(len(model.checkpoint.tensors)), "stored"),
             Named("matrices", exact(len(survey.matrices)), "spectra and magnitudes of each"),
+            *adapter.update(model),
         ),
         parts=parts,
-        tables=() if model.is_twin else (catalogue(model), configuration(model)),
+        tables=() if model.is_twin else _tables(model),
         notes=account.listed(),
     )
+
+
+def _tables(model: Model) -> tuple[Table, ...]:
+    return catalogue(model), by_rule(model), configuration(model), *adapter.by_layer(model)
 
 
 def embedding_parameter_share(model: Model) -> Finding:

@@ -8,8 +8,10 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from geometric_invariants.reports.exhibits import Figure, Kind, Table
+from geometric_invariants.reports.profiles import Profile, packed
 from geometric_invariants.reports.results import (
     Band,
+    Encoding,
     Measurement,
     Provenance,
     Reference,
@@ -21,6 +23,17 @@ numbers = st.floats(-1e300, 1e300)
 broken = numbers | st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e308])
 text = st.text(max_size=5)
 near = st.integers(-3, 3).map(float)
+encodings = st.builds(Encoding, text, st.integers(0, 99), st.floats(0, 32), st.floats(0, 1))
+profiles = st.builds(
+    Profile,
+    text,
+    rows=st.integers(3, 4),
+    columns=st.integers(1, 9),
+    step=st.just(2),
+    norms=st.tuples(st.floats(0, 1e30), st.floats(0, 1e30)).map(packed),
+    sums=st.tuples(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30)).map(packed),
+    encoding=text,
+)
 
 
 def values(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrategy[Value]:
@@ -102,7 +115,8 @@ def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrateg
         figures=st.lists(figures(floats), max_size=2).map(tuple),
         tables=st.lists(tables(floats), max_size=2).map(tuple),
         notes=st.lists(text, max_size=2).map(tuple),
-        tolerance=st.builds(Tolerance, floats, floats, text),
+        profiles=st.dictionaries(text, profiles, max_size=2),
+        tolerance=st.builds(Tolerance, floats, floats, text, floats),
         change=st.none() | st.sampled_from(["steady", "regressed", "new", "not comparable"]),
         message=text,
         provenance=st.builds(
@@ -112,6 +126,7 @@ def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrateg
             load_seconds=floats,
             parameters=st.integers(0, 1 << 40),
             remarks=st.lists(text, max_size=2).map(tuple),
+            encodings=st.lists(encodings, max_size=2).map(tuple),
         ),
     )
 

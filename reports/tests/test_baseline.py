@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geometric_invariants.reports import baseline
-from geometric_invariants.reports.results import Measurement, Provenance, Results, Tolerance, Value
+from geometric_invariants.reports.profiles import Profile, packed
+from geometric_invariants.reports.results import (
+    Encoding,
+    Measurement,
+    Provenance,
+    Results,
+    Tolerance,
+    Value,
+)
 
 OLD = Measurement(
     "m",
@@ -44,6 +54,58 @@ def test_sampling_noise_widens_the_tolerance(old: float, new: float, move: float
     if abs(abs(move) - allowed) > 1e-9:
         expected = "regressed" if abs(move) > allowed else "steady"
         assert baseline.judge(before, after).change == expected
+
+
+def coded(*errors: float) -> Provenance:
+    kinds = (Encoding(f"codes {error}", 3, 4.0, error) for error in errors)
+    return Provenance(checkpoint="other", encodings=tuple(kinds))
+
+
+@given(
+    st.lists(st.floats(0.001, 0.2), max_size=2, unique=True),
+    st.lists(st.floats(0.001, 0.2), max_size=2, unique=True),
+    st.floats(-0.5, 0.5),
+)
+def test_another_encoding_widens_the_tolerance_by_its_error(
+    old: list[float], new: list[float], move: float
+) -> None:
+    """By that of both where they differ, and by nothing where they are one."""
+    tolerance = Tolerance(0.01, 0.02, "why", rounding=0.5)
+    before = dataclasses.replace(OLD, parts={}, provenance=coded(*old))
+    after = dataclasses.replace(
+        before, value=at(0.5 + move), tolerance=tolerance, provenance=coded(*new)
+    )
+    added = 0.5 * math.hypot(max(old, default=0), max(new, default=0)) if old != new else 0
+    allowed = 0.02 + added
+    if abs(abs(move) - allowed) > 1e-9:
+        judged = baseline.judge(before, after)
+        assert judged.change == ("regressed" if abs(move) > allowed else "steady")
+        if judged.change == "regressed":
+            assert ("for the rounding of the weights' encoding" in judged.changes[0]) == bool(added)
+
+
+def test_rows_are_gated_by_place() -> None:
+    """A row's norm that doubles regresses, one that is gone has vanished, one of another shape is
+    said not to be compared.
+    """
+    profile = Profile("w", 2, 5, 1, packed([1.0, 1.0]), packed([0.0, 0.0]))
+    old = dataclasses.replace(OLD, profiles={"encoder layer 0 mlp_up": profile})
+
+    def judged(**fields: Any) -> Measurement:
+        now = {place: dataclasses.replace(one, **fields) for place, one in old.profiles.items()}
+        return baseline.judge(old, dataclasses.replace(old, profiles=now))
+
+    assert judged(tensor="other").change == "steady"
+    moved = judged(norms=packed([1.0, 2.0]))
+    assert moved.change == "regressed"
+    assert moved.changes[0].startswith("c: w, row 1: norm 1 → 2; ")
+    grown = judged(columns=6)
+    assert (grown.change, grown.changes) == (
+        "steady",
+        ("w: 2 × 5 → 2 × 6, its rows were not compared",),
+    )
+    gone = baseline.judge(old, dataclasses.replace(old, profiles={}))
+    assert (gone.change, gone.changes) == ("vanished", ("c: w of the baseline is gone",))
 
 
 def test_parts_are_gated_by_name() -> None:
