@@ -8,6 +8,7 @@ permutation nulls: they hold for any weights, and need no reference.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from geometric_invariants.geometry.permutations import linear_moments, quadratic_moments
 
 BLOCK = 32  # neurons whose partners are dealt among each other
+_ENTRIES = 1 << 22  # of vectors whose cosines are taken at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,16 @@ def vector_pairing(left: Tensor, right: Tensor, *, parts: int = 64) -> VectorPai
     if left.shape != right.shape or left.ndim != 2 or len(left) < 2:
         raise ValueError(f"{list(left.shape)} and {list(right.shape)} are no pairs of vectors")
     pairs = len(left)
-    blocks = max(1, round(pairs / BLOCK))
     # Of the cosine and of its magnitude: observed, expected and variance, of every pair.
     found = torch.zeros(2, 3, pairs, dtype=torch.float64)
-    for first in range(blocks):
-        own = slice(first, None, blocks)
-        cosines = _directions(left[own]) @ _directions(right[own]).mT
+    for own in _blocks(pairs, left.shape[1]):
+        rows = own.to(left.device)
+        cosines = _directions(left[rows]) @ _directions(right[rows]).mT
         both = torch.stack([cosines, cosines.abs()])
         observed = both.diagonal(dim1=-2, dim2=-1).double()
-        count = observed.shape[-1]
-        null = torch.stack(linear_moments(both), dim=1) / count
+        null = torch.stack(linear_moments(both), dim=1) / own.shape[1]
         found[:, 0, own] = observed.cpu()
-        found[:, 1:, own] = null.cpu()[..., None].expand(2, 2, count)
+        found[:, 1:, own] = null.cpu()[..., None].expand(2, 2, *own.shape)
     size = math.ceil(pairs / parts)
     return VectorPairing(_pairing(found[0], pairs, size), _pairing(found[1], pairs, size))
 
@@ -97,6 +97,15 @@ def head_pairing(left: Tensor, right: Tensor, heads: int) -> Pairing:
     norms = (first * second).sum((-2, -1))
     mean, variance = quadratic_moments(first, second)
     return _pairing(torch.stack([norms, mean, variance]).cpu(), heads, 1)
+
+
+def _blocks(pairs: int, width: int) -> Iterator[Tensor]:
+    """Which pairs are dealt among each other: [blocks, size], blocks of one size together."""
+    count = max(1, round(pairs / BLOCK))
+    size, more = divmod(pairs, count)
+    for first, last, own in ((0, more, size + 1), (more, count, size)):
+        blocks = torch.arange(first, last)[:, None] + count * torch.arange(own)
+        yield from blocks.split(max(1, _ENTRIES // (own * width))) if last > first else ()
 
 
 def _pairing(found: Tensor, pairs: int, size: int) -> Pairing:

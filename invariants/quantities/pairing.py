@@ -1,0 +1,217 @@
+"""Whether what belongs together in a checkpoint does: neurons, heads, kin tokens (SPEC K2, K3, K9)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import torch
+
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.survey_pairs import PairRow
+from geometric_invariants.fixtures.texts.kin import kin_spellings
+from geometric_invariants.geometry.embedding import column_means
+from geometric_invariants.geometry.estimate import exact
+from geometric_invariants.geometry.pairing import Pairing, vector_pairing
+from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.stacks import by_stack
+from geometric_invariants.invariants.quantities.table import stored_table, vocabulary
+from geometric_invariants.reports.exhibits import Figure, Table
+
+_CLEAR = 8.0  # |z| of a model's median layer from which on a layer of its own is judged
+_LOST = 4.0  # |z| under which a part does not stand out of dealt partners
+_FEWEST_KIN = 50  # pairs of tokens
+_ROTARY = ("rope_theta", "rope_parameters", "rope_scaling", "rotary_pct", "rotary_dim")
+
+
+def neuron_pairing(model: Model) -> Finding:
+    """z of mean |cos| of neurons' input and output weights, the least of any layer and expert.
+
+    Judged where the median over layers is above 8: the z of sound layers grows with the root of
+    neurons × width, so that small ones say nothing.
+    """
+    found = _rows(model, ("up", "gate"))
+    strengths = {label: abs(row.pairing.z) for label, row in found.items()}
+    median = statistics.median(strengths.values())
+    weak = [label for label, z in strengths.items() if z < _LOST]
+    return Finding(
+        estimate=exact(min(strengths.values()), "exact null"),
+        design="|cos| of up and gate rows with down columns, partners dealt in blocks of 32",
+        controls=(Named("dealt partners", exact(0.0), "z of any weights, its std 1"),),
+        related=(
+            Named("median z", exact(median), "over layers and experts"),
+            Named("layers and experts under 4", exact(len(weak)), "not told from dealt partners"),
+            Named("mean |cos|", exact(_mean(found, lambda r: r.pairing.observed)), "of all"),
+            Named("… of dealt partners", exact(_mean(found, lambda r: r.pairing.expected)), "null"),
+            Named("mean cosine", exact(_mean(found, _signed)), "with its sign"),
+        ),
+        parts=_by_layer(found, abs),
+        in_source_design=median > _CLEAR,
+        figures=() if model.is_twin else _figures("neuron pairing", found),
+        notes=tuple(_place_of(label, found[label]) for label in weak[:8] if median > _CLEAR),
+    )
+
+
+def head_pairing(model: Model) -> Finding:
+    """z of ‖values · output‖² of heads against permuted channels, median of |z| over layers.
+
+    Queries with keys beside it, where positions do not rotate them.
+    """
+    found = _rows(model, ("values",))
+    queries = {} if _rotates(model) else _rows(model, ("queries",), needed=False)
+    both = {**found, **queries}
+    return Finding(
+        estimate=exact(statistics.median(abs(r.pairing.z) for r in found.values()), "exact null"),
+        design="Σ_h ‖A_h B_h‖², channels permuted inside heads",
+        controls=(Named("permuted channels", exact(0.0), "z of any weights, its std 1"),),
+        related=tuple(
+            Named("median z of queries and keys", exact(_median(queries)), "over layers")
+            for _ in range(bool(queries))
+        ),
+        parts=_by_layer(both, float),
+        figures=() if model.is_twin else _figures("head pairing", both),
+    )
+
+
+def kin_tokens(model: Model) -> Finding:
+    """Excess of the cosine of kin tokens' rows, centred, over dealt partners; the least of a kind.
+
+    Kinds of under 50 pairs are left out. Raises NotApplicableError where none has more.
+    """
+    rows, words = stored_table(model), vocabulary(model)
+    kinds = {
+        kind: [pair for pair in pairs if max(pair) < len(rows)]
+        for kind, pairs in kin_spellings(words.tokens).items()
+    }
+    kinds = {kind: pairs for kind, pairs in kinds.items() if len(pairs) >= _FEWEST_KIN}
+    if not kinds:
+        raise NotApplicableError(f"no {_FEWEST_KIN} tokens of the vocabulary have kin spellings")
+    mean = column_means(rows).to(rows.device)
+    found = {kind: _of_tokens(rows, mean, pairs) for kind, pairs in kinds.items()}
+    return Finding(
+        estimate=exact(min(pairing.excess for pairing in found.values()), "exact null"),
+        design="cosines of centred rows, partners dealt in blocks of 32",
+        controls=(Named("dealt partners", exact(0.0), "the excess of any table"),),
+        related=tuple(
+            Named(f"z, {kind}", exact(pairing.z), f"of {pairing.pairs} pairs")
+            for kind, pairing in found.items()
+        ),
+        parts={kind: pairing.excess for kind, pairing in found.items()},
+        tables=() if model.is_twin else (_table_of(found),),
+    )
+
+
+def _of_tokens(rows: torch.Tensor, mean: torch.Tensor, pairs: list[tuple[int, int]]) -> Pairing:
+    # In the order of rows, so that parts are ranges of them.
+    ordered = torch.tensor(sorted(pairs, key=max), device=rows.device)
+    first, second = (rows[side].float() - mean for side in ordered.T)
+    return vector_pairing(first, second, parts=16).signed
+
+
+def _rows(model: Model, of: tuple[str, ...], *, needed: bool = True) -> dict[str, PairRow]:
+    """Pairings of the judged stack by layer, expert and side. Raises NotApplicableError."""
+    rows = [row for row in model.survey.pairs if row.of in of]
+    judged = by_stack(model, rows, lambda row: row.weight.stack).judged
+    if needed and not judged:
+        raise NotApplicableError(f"no layer has {' or '.join(of)} with what they belong to")
+    found: dict[str, PairRow] = {}
+    for row in judged:
+        label = _label(row)
+        found[label if label not in found else f"{label} of {row.weight.tensor}"] = row
+    return found
+
+
+def _label(row: PairRow) -> str:
+    weight = row.weight
+    place = weight.stack if weight.layer is None else f"{weight.stack} layer {weight.layer}"
+    expert = "" if weight.expert is None else f" expert {weight.expert}"
+    cross = "cross " if weight.role.startswith("cross") else ""
+    return f"{place}{expert} {cross}{row.of}"
+
+
+def _by_layer(found: dict[str, PairRow], sign: Callable[[float], float]) -> dict[str, float]:
+    """z of every layer; of a layer's experts the one nearest zero."""
+    parts: dict[str, float] = {}
+    for label, row in found.items():
+        expert = row.weight.expert
+        name = label if expert is None else label.replace(f" expert {expert} ", " experts ")
+        z = sign(row.pairing.z)
+        if name not in parts or abs(z) < abs(parts[name]):
+            parts[name] = z
+    return parts
+
+
+def _place_of(label: str, row: PairRow) -> str:
+    """Which neurons of a layer do not belong to their partners."""
+    size, parts = row.pairing.size, row.pairing.by_part
+    typical = statistics.median(parts)
+    lost = [i for i, z in enumerate(parts) if z < min(2.0, typical / 2)]
+    if 2 * typical > _LOST and lost and len(lost) < len(parts):
+        last = min(row.weight.shape[0], (lost[-1] + 1) * size)
+        where = f"rows {lost[0] * size} – {last - 1}"
+    else:
+        where = "rows"
+    return f"{label}: {where} of {row.weight.tensor} do not belong to their partners"
+
+
+def _figures(title: str, found: dict[str, PairRow]) -> tuple[Figure, ...]:
+    """A figure per stack, z by layer; of experts the median."""
+    stacks: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for row in found.values():
+        weight = row.weight
+        if weight.layer is not None:
+            line = f"{'cross ' if weight.role.startswith('cross') else ''}{row.of}"
+            lines = stacks.setdefault(weight.stack, {}).setdefault(line, {})
+            lines.setdefault(weight.layer, []).append(row.pairing.z)
+    figures = []
+    for stack, lines in stacks.items():
+        layers = sorted({layer for line in lines.values() for layer in line})
+        figures.append(
+            Figure(
+                f"{title}, {stack}",
+                "lines",
+                tuple(map(float, layers)),
+                {
+                    name: tuple(
+                        rounded([statistics.median(line[layer])])[0] if layer in line else None
+                        for layer in layers
+                    )
+                    for name, line in lines.items()
+                },
+                levels={"dealt partners": 0.0},
+                x_label="layer",
+                y_label="z",
+            )
+        )
+    return tuple(figures)
+
+
+def _table_of(found: dict[str, Pairing]) -> Table:
+    return table(
+        "kin tokens",
+        ("pairs", "cosine", "of dealt partners", "z", "least z of a sixteenth"),
+        {
+            kind: (p.pairs, p.observed, p.expected, p.z, min(p.by_part))
+            for kind, p in found.items()
+        },
+    )
+
+
+def _rotates(model: Model) -> bool:
+    """Whether the config speaks of rotary positions."""
+    config = model.checkpoint.config
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    return any(key in part for part in parts for key in _ROTARY)
+
+
+def _mean(found: dict[str, PairRow], value: Callable[[PairRow], float]) -> float:
+    return statistics.fmean(map(value, found.values()))
+
+
+def _median(found: dict[str, PairRow]) -> float:
+    return statistics.median(abs(row.pairing.z) for row in found.values())
+
+
+def _signed(row: PairRow) -> float:
+    return row.signed.observed if row.signed is not None else 0.0
