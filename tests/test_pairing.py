@@ -88,10 +88,14 @@ def test_a_fault_fails_and_names_its_place(
 
 
 def test_neurons_in_a_common_order_of_their_own_are_sound(
-    broken: Callable[[Callable[[Tensors], Tensors]], Path]
+    broken: Callable[[Callable[[Tensors], Tensors]], Path],
 ) -> None:
     def permuted(tensors: Tensors) -> Tensors:
-        return {**tensors, _UP: _shuffled(tensors[_UP]), _DOWN: _shuffled(tensors[_DOWN].T).T.contiguous()}
+        return {
+            **tensors,
+            _UP: _shuffled(tensors[_UP]),
+            _DOWN: _shuffled(tensors[_DOWN].T).T.contiguous(),
+        }
 
     assert _measured(broken(permuted))["neuron_pairing"].verdict == "holds"
 

@@ -1,4 +1,4 @@
-"""Whether what belongs together in a checkpoint does: neurons, heads, kin tokens (SPEC K2, K3, K9)."""
+"""Whether what belongs together does: a layer's neurons and heads, kin tokens (SPEC K2, K3, K9)."""
 
 from __future__ import annotations
 
@@ -162,8 +162,8 @@ def _figures(title: str, found: dict[str, PairRow]) -> tuple[Figure, ...]:
         weight = row.weight
         if weight.layer is not None:
             line = f"{'cross ' if weight.role.startswith('cross') else ''}{row.of}"
-            lines = stacks.setdefault(weight.stack, {}).setdefault(line, {})
-            lines.setdefault(weight.layer, []).append(row.pairing.z)
+            by_layer = stacks.setdefault(weight.stack, {}).setdefault(line, {})
+            by_layer.setdefault(weight.layer, []).append(row.pairing.z)
     figures = []
     for stack, lines in stacks.items():
         layers = sorted({layer for line in lines.values() for layer in line})
@@ -191,10 +191,7 @@ def _table_of(found: dict[str, Pairing]) -> Table:
     return table(
         "kin tokens",
         ("pairs", "cosine", "of dealt partners", "z", "least z of a sixteenth"),
-        {
-            kind: (p.pairs, p.observed, p.expected, p.z, min(p.by_part))
-            for kind, p in found.items()
-        },
+        {kind: (p.pairs, p.observed, p.expected, p.z, min(p.by_part)) for kind, p in found.items()},
     )
 
 
