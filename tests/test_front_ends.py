@@ -66,7 +66,7 @@ def test_unavailable_models_are_skipped_unless_required(tmp_path: Path) -> None:
     assert claims(*options).returncode == 0
     cell = read_results(tmp_path / "r.json").measurements[0]
     assert cell.verdict == "unavailable"
-    assert cell.command == "pytest invariants --model theirs --download"
+    assert cell.command == "pytest invariants --model theirs=owner/nothing-here --download"
     for required in ("any", "all", "theirs"):
         failed = claims(*options, "--require-models", required)
         assert failed.returncode == 1
