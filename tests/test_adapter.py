@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from geometric_invariants.fixtures.registry import ModelEntry
 from geometric_invariants.fixtures.sources import parse_source
-from geometric_invariants.fixtures.tests.test_adapters import adapt, base_of
+from geometric_invariants.fixtures.tests.peft_adapters import adapt
+from geometric_invariants.fixtures.tests.test_adapters import base_of
 from geometric_invariants.invariants.verdicts import Settings
 from tests.measuring import local, measure
 
