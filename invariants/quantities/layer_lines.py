@@ -55,12 +55,31 @@ def by_layer(
 
     Experts have lines of their own, of the median over a layer's.
     """
+    placed = (
+        (group.rows[0].weight, line_of(group.rows[0].weight), group.median(value))
+        for group in of_matrices(rows)
+    )
+    return lines_by_layer(title, placed, statistics.fmean, y_label=y_label, levels=levels, log=log)
+
+
+def lines_by_layer(
+    title: str,
+    placed: Iterable[tuple[Weight, str, float]],
+    together: Callable[[list[float]], float],
+    *,
+    y_label: str,
+    levels: Mapping[str, float],
+    log: Log = "",
+) -> tuple[Figure, ...]:
+    """A figure per stack from weights, the line that each counts to, and its value.
+
+    Values of one line and layer are taken `together`; a weight of no layer is in no figure.
+    """
     stacks: dict[str, dict[str, dict[int, list[float]]]] = {}
-    for group in of_matrices(rows):
-        weight = group.rows[0].weight
+    for weight, name, value in placed:
         if weight.layer is not None:
-            line = stacks.setdefault(weight.stack, {}).setdefault(line_of(weight), {})
-            line.setdefault(weight.layer, []).append(group.median(value))
+            line = stacks.setdefault(weight.stack, {}).setdefault(name, {})
+            line.setdefault(weight.layer, []).append(value)
     figures = []
     for stack, lines in stacks.items():
         layers = sorted({layer for found in lines.values() for layer in found})
@@ -69,7 +88,7 @@ def by_layer(
                 f"{title}, {stack}",
                 "lines",
                 tuple(map(float, layers)),
-                {role: _line(found, layers) for role, found in lines.items()},
+                {name: _line(found, layers, together) for name, found in lines.items()},
                 levels={name: rounded([level])[0] for name, level in levels.items()},
                 x_label="layer",
                 y_label=y_label,
@@ -79,7 +98,7 @@ def by_layer(
     return tuple(figures)
 
 
-def _line(line: dict[int, list[float]], layers: list[int]) -> tuple[float | None, ...]:
-    return tuple(
-        rounded([statistics.fmean(line[layer])])[0] if layer in line else None for layer in layers
-    )
+def _line(
+    line: dict[int, list[float]], layers: list[int], together: Callable[[list[float]], float]
+) -> tuple[float | None, ...]:
+    return tuple(rounded([together(line[layer])])[0] if layer in line else None for layer in layers)

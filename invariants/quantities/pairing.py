@@ -13,8 +13,9 @@ from geometric_invariants.fixtures.texts.kin import kin_spellings
 from geometric_invariants.geometry.embedding import column_means
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.geometry.pairing import Pairing, vector_pairing
-from geometric_invariants.invariants.drawn import rounded, table
+from geometric_invariants.invariants.drawn import table
 from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
+from geometric_invariants.invariants.quantities.layer_lines import lines_by_layer
 from geometric_invariants.invariants.quantities.stacks import by_stack
 from geometric_invariants.invariants.quantities.table import stored_table, vocabulary
 from geometric_invariants.reports.exhibits import Figure, Table
@@ -126,8 +127,7 @@ def _label(row: PairRow) -> str:
     weight = row.weight
     place = weight.stack if weight.layer is None else f"{weight.stack} layer {weight.layer}"
     expert = "" if weight.expert is None else f" expert {weight.expert}"
-    cross = "cross " if weight.role.startswith("cross") else ""
-    return f"{place}{expert} {cross}{row.of}"
+    return f"{place}{expert} {_side(row)}"
 
 
 def _by_layer(found: dict[str, PairRow], sign: Callable[[float], float]) -> dict[str, float]:
@@ -157,34 +157,14 @@ def _place_of(label: str, row: PairRow) -> str:
 
 def _figures(title: str, found: dict[str, PairRow]) -> tuple[Figure, ...]:
     """A figure per stack, z by layer; of experts the median."""
-    stacks: dict[str, dict[str, dict[int, list[float]]]] = {}
-    for row in found.values():
-        weight = row.weight
-        if weight.layer is not None:
-            line = f"{'cross ' if weight.role.startswith('cross') else ''}{row.of}"
-            by_layer = stacks.setdefault(weight.stack, {}).setdefault(line, {})
-            by_layer.setdefault(weight.layer, []).append(row.pairing.z)
-    figures = []
-    for stack, lines in stacks.items():
-        layers = sorted({layer for line in lines.values() for layer in line})
-        figures.append(
-            Figure(
-                f"{title}, {stack}",
-                "lines",
-                tuple(map(float, layers)),
-                {
-                    name: tuple(
-                        rounded([statistics.median(line[layer])])[0] if layer in line else None
-                        for layer in layers
-                    )
-                    for name, line in lines.items()
-                },
-                levels={"dealt partners": 0.0},
-                x_label="layer",
-                y_label="z",
-            )
-        )
-    return tuple(figures)
+    placed = ((row.weight, _side(row), row.pairing.z) for row in found.values())
+    return lines_by_layer(
+        title, placed, statistics.median, y_label="z", levels={"dealt partners": 0.0}
+    )
+
+
+def _side(row: PairRow) -> str:
+    return f"{'cross ' if row.weight.role.startswith('cross') else ''}{row.of}"
 
 
 def _table_of(found: dict[str, Pairing]) -> Table:
