@@ -42,7 +42,7 @@ def baseline() -> Results:
     return Results(tuple(found.values()))
 
 
-CLAIMS = (*rounding.CLAIMS, "row_profile", "manifest")
+CLAIMS = (*rounding.CLAIMS, "manifest")
 
 
 def judged(folder: Path, *claims: str) -> dict[str, Measurement]:
