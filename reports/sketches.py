@@ -1,0 +1,2 @@
+"""The schema of sketches: of every parameter few numbers, by which two models are set beside
+each other."""
