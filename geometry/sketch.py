@@ -22,7 +22,8 @@ Side = Literal["", "rows", "columns"]
 SHIFTS = 6  # of either side of a matrix
 SUMS = 12  # over a side of free order
 ENTRIES = 16  # of a vector
-_CHUNK = 1 << 20  # entries in float32, near the CPU's cache
+_CHUNK, _LARGE_CHUNK = 1 << 20, 1 << 25  # entries in float32: near a CPU's cache, on a GPU
+_LARGEST = torch.finfo(torch.float32).max
 # Steele, Lea and Flood 2014 (Fast splittable pseudorandom number generators), as signed numbers.
 _GOLDEN, _FIRST, _SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
 
@@ -43,10 +44,10 @@ FIXED = Free()
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """Of a matrix W [rows, columns]; a vector is a matrix of one row. `norm` is Frobenius's.
+    """Of a matrix W [rows, columns], or of a vector w, which has no rows. `norm` is Frobenius's.
 
-    `products` are TᵀWT by rows, [6, 6], of one row its [16]. `sums` [12] are ρᵀWT or TᵀWρ, over the
-    free side, ρ[i] = σ(i mod period); empty where neither side is free.
+    `products` are TᵀWT by rows, [6, 6], of a vector Tᵀw [16]. `sums` [12] are ρᵀWT or TᵀWρ, over
+    the free side, ρ[i] = σ(i mod period); empty where neither side is, and of a vector.
     """
 
     rows: int
@@ -60,10 +61,10 @@ class Sketch:
 def sketch(tensor: Tensor, free: Free = FIXED) -> Sketch:
     """The sketch of a matrix [rows, columns], a vector [n] or a number, of any float type.
 
-    Of more dimensions than two, all but the first are columns. A vector whose order is free (any
-    side) is sorted: two sorted ones lie no farther apart than the two as they are. Products are
+    Of more dimensions than two, all but the first are columns. A vector of a free side is sorted:
+    two sorted ones lie no farther apart than the two as they are. Products are
     summed in float32 over one side and in float64 over the other, with the same signs on every
-    device. Raises ValueError for an empty tensor.
+    device; those that leave float32 are its largest number. Raises ValueError for an empty tensor.
 
     >>> sketch(torch.tensor([3.0, 4.0])).norm
     5.0
@@ -79,8 +80,7 @@ def sketch_of(blocks: Iterable[Tensor], free: Free = FIXED) -> Sketch:
             raise ValueError(f"no sketch of a tensor {list(block.shape)}")
         matrix = block.detach().flatten(1) if block.ndim > 1 else _vector(block, free)
         if found is None:
-            kept = FIXED if block.ndim < 2 else free
-            found = _Sums(matrix.shape[1], kept, matrix.device, is_vector=block.ndim < 2)
+            found = _Sums(matrix.shape[1], free, matrix.device, is_vector=block.ndim < 2)
         found.add(matrix)
     if found is None:
         raise ValueError("no sketch of nothing")
@@ -97,58 +97,64 @@ class _Sums:
 
     def __init__(self, columns: int, free: Free, device: torch.device, *, is_vector: bool) -> None:
         self.columns, self.free, self.device = columns, free, device
-        self.rows, self.squares = 0, 0.0
-        self.wide = SUMS if free.side else ENTRIES if is_vector else SHIFTS
+        self.is_vector = is_vector
+        self.rows, self.chunk = 0, _CHUNK if device.type == "cpu" else _LARGE_CHUNK
+        self.wide = ENTRIES if is_vector else SUMS if free.side else SHIFTS
         self.left = 1 if is_vector else SHIFTS
         self.right = _shifted(0, columns, self.wide, device)
-        by_columns = free.side == "columns"
-        shape = (self.wide, columns) if by_columns else (self.left, self.wide)
+        self.by_columns = free.side == "columns" and not is_vector
+        shape = (self.wide, columns) if self.by_columns else (self.left, self.wide)
         self.products = torch.zeros(shape, dtype=torch.float64, device=device)
         self.sums = torch.zeros(self.wide, dtype=torch.float64, device=device)
+        self.squares = torch.zeros((), dtype=torch.float64, device=device)
 
     def add(self, matrix: Tensor) -> None:
-        for chunk in matrix.split(max(1, _CHUNK // self.columns)):
+        for chunk in matrix.split(max(1, self.chunk // self.columns)):
             wide = chunk.float()
-            self.squares += wide.square().sum(dtype=torch.float64).item()
-            if self.free.side == "columns":
+            self.squares += torch.linalg.vector_norm(wide, dtype=torch.float64) ** 2
+            if self.by_columns:
                 signs = _shifted(self.rows, len(wide), self.wide, self.device)
                 self.products += signs.mT @ wide
             else:
                 signs = _shifted(self.rows, len(wide), self.left, self.device)
                 by_row = (wide @ self.right).double()
                 self.products += signs.mT.double() @ by_row
-                if self.free.side:
+                if self.free.side and not self.is_vector:
                     self.sums += _periodic(self.rows, len(wide), self.free, self.device) @ by_row
             self.rows += len(wide)
 
     def sketch(self) -> Sketch:
         products, sums = self.products, self.sums
-        if self.free.side == "columns":
+        if self.by_columns:
             sums = products @ _periodic(0, self.columns, self.free, self.device)
             products = products[:SHIFTS] @ self.right.double()
-        width = ENTRIES if self.left == 1 else SHIFTS
+        width = ENTRIES if self.is_vector else SHIFTS
         return Sketch(
-            self.rows,
+            0 if self.is_vector else self.rows,
             self.columns,
-            math.sqrt(self.squares),
-            tuple(products[:, :width].flatten().tolist()),
-            tuple(sums.tolist()) if self.free.side else (),
+            math.sqrt(self.squares.item()),
+            _plain(products[:, :width]),
+            _plain(sums) if self.free.side and not self.is_vector else (),
             self.free,
         )
 
 
+def _plain(numbers: Tensor) -> tuple[float, ...]:
+    return tuple(numbers.flatten().nan_to_num(_LARGEST, _LARGEST, -_LARGEST).tolist())
+
+
 def _shifted(first: int, count: int, shifts: int, device: torch.device) -> Tensor:
     """T of rows first …, [count, shifts] float32."""
-    run = _signs(torch.arange(first, first + count + shifts - 1, device=device))
+    run = signs(torch.arange(first, first + count + shifts - 1, device=device))
     return run.unfold(0, shifts, 1).contiguous()
 
 
 def _periodic(first: int, count: int, free: Free, device: torch.device) -> Tensor:
     """ρ of places first …, [count] float64."""
-    return _signs(torch.arange(first, first + count, device=device) % free.period).double()
+    return signs(torch.arange(first, first + count, device=device) % free.period).double()
 
 
-def _signs(places: Tensor) -> Tensor:
+def signs(places: Tensor) -> Tensor:
     """σ of places [n] int64: ±1 in float32, a bit of SplitMix64."""
     mixed = (places + 1) * _GOLDEN
     mixed = (mixed ^ _right(mixed, 30)) * _FIRST
