@@ -90,7 +90,9 @@ def _compared(kind: Sketches, products: Products) -> Products:
     return tuple(products[SHIFTS * a + b] for a, b in _PLACES)
 
 
-def _moves(kind: Sketches, old: Products, new: Products) -> Iterator[tuple[str, Products, Products]]:
+def _moves(
+    kind: Sketches, old: Products, new: Products
+) -> Iterator[tuple[str, Products, Products]]:
     """By name, products of the moved old tensor beside those of the new one."""
     if kind.is_vector:
         if not kind.free:

@@ -94,7 +94,10 @@ def test_differences_tell_how_far_two_tensors_lie_apart(
     true = (new.double() - old.double()).norm().item()
     off_diagonal = ~torch.eye(SHIFTS, dtype=torch.bool)
     by_products = apart(grid(after)[off_diagonal], grid(before)[off_diagonal])
-    for found, count in ((by_products, SHIFTS * (SHIFTS - 1)), (apart(after.sums, before.sums), SUMS)):
+    for found, count in (
+        (by_products, SHIFTS * (SHIFTS - 1)),
+        (apart(after.sums, before.sums), SUMS),
+    ):
         assert (found / true) ** 2 <= 1 + 1.5 * SURE / math.sqrt(count)
         assert found / true >= 0.25
 
@@ -112,7 +115,10 @@ def test_vectors_tell_it_too_and_sorted_ones_no_more(count: int, seed: int, size
 
 def test_a_mean_over_many_tensors_is_without_bias() -> None:
     """Of steps of low rank and of one row too."""
-    for step in (gaussian, lambda *s, seed: gaussian(s[0], 1, seed=seed) * gaussian(s[1], seed=-seed)):
+    for step in (
+        gaussian,
+        lambda *s, seed: gaussian(s[0], 1, seed=seed) * gaussian(s[1], seed=-seed),
+    ):
         squares = [
             apart(sketch(d := step(40, 50, seed=seed + 1), Free("rows")).sums, (0.0,) * SUMS) ** 2
             / d.square().sum().item()
