@@ -38,8 +38,8 @@ class Sketches:
     (`packed`). A vector has no rows. `free` names the side whose order says nothing but for the
     places within `period`; a vector of free columns was sorted. `encoding` is what entries are
     stored as, "" as they are. `beside` the layers stand what a file may leave out (an *output*
-    head, which may be tied), and what a *task* replaces. Raises ValueError for text that does not
-    hold such numbers.
+    head, which may be tied), and what a *task* replaces. `by_name`: places hold names, which files
+    of other formats do not share. Raises ValueError for text that does not hold such numbers.
     """
 
     rows: int
@@ -50,6 +50,7 @@ class Sketches:
     period: int = 1
     encoding: str = ""
     beside: Literal["", "output", "task"] = ""
+    by_name: bool = False
 
     def __post_init__(self) -> None:
         if min(self.rows, self.columns - 1, self.period - 1) < 0:

@@ -70,11 +70,12 @@ def compare(
 ) -> WeightChanges:
     """Every tensor of the baseline with that of the same place; new ones with nothing."""
     before, after = _by_place(old), _by_place(new)
-    found, changes = WeightChanges(), []
+    found, changes, renamed = WeightChanges(), [], _are_renamed(before, after)
     for place, one in before.items():
         other = after.get(place)
         if other is None:
-            lines = found.uncompared if one.kind.beside else found.gone
+            is_missed = not (one.kind.beside or (one.kind.by_name and renamed))
+            lines = found.gone if is_missed else found.uncompared
             lines.append(f"{place} of the baseline is gone")
         elif one.kind.shape != other.kind.shape:
             shapes = " → ".join(each.kind.shape_in_words for each in (one, other))
@@ -128,6 +129,11 @@ def _fate(old: Placed, new: Placed, before: Mapping[str, Placed]) -> Fate:
 
 def _by_place(sketches: Iterable[Sketches]) -> dict[str, Placed]:
     return {place: Placed(place, one, kind) for kind in sketches for place, one in kind.tensors()}
+
+
+def _are_renamed(before: Mapping[str, Placed], after: Mapping[str, Placed]) -> bool:
+    """Whether no place that holds a name is in both: files of two formats."""
+    return not any(one.kind.by_name and place in after for place, one in before.items())
 
 
 def _of_a_task(one: Change) -> list[str]:

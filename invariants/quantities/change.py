@@ -58,7 +58,7 @@ def _placed(model: Model) -> dict[str, tuple[TensorSketch, SketchRow]]:
     for row in model.survey.sketches:
         groups[_group(row)].append(row)
     firsts = [rows[0] for rows in groups.values()]
-    modules = [naming.within_layer(row.tensor).rpartition(".")[0] for row in firsts]
+    modules = [row.tensor.split(".")[-2:][0] for row in firsts]
     places = told_apart([_label(row) for row in firsts], modules)
     norms = {row.weight: row.sketch.norm for row in model.survey.sketches if not row.is_bias}
     return {
@@ -81,7 +81,14 @@ def _label(row: SketchRow) -> str:
         return row.tensor
     label = replace(weight, expert=None).label
     experts = "" if weight.expert is None else " of experts"
-    return f"{label}{' bias' if row.is_bias else ''}{experts}"
+    module = naming.within_layer(row.tensor).rpartition(".")[0] if _is_by_name(row) else ""
+    return f"{label}{' bias' if row.is_bias else ''}{experts}{f', {module}' if module else ''}"
+
+
+def _is_by_name(row: SketchRow) -> bool:
+    """Whether only its name tells it from others: what has no role, and a layer's norms."""
+    weight = row.weight
+    return weight is None or (weight.role == "layernorm" and weight.layer is not None)
 
 
 def _summed(rows: list[SketchRow], norms: Mapping[Weight | None, float]) -> TensorSketch:
@@ -123,6 +130,7 @@ def _by_shape(
             kind.free.period,
             kind.encoding,
             kind.beside,
+            kind.by_name,
         )
         for kind, ones in alike.items()
     )
@@ -137,11 +145,13 @@ class _Kind:
     free: Free
     encoding: str
     beside: Literal["", "output", "task"]
+    by_name: bool
 
 
 def _kind(model: Model, row: SketchRow) -> _Kind:
     encoding = model.checkpoint.tensors[row.tensor].stored_as if row.error else ""
-    return _Kind(row.sketch.rows, row.sketch.columns, row.sketch.free, encoding, _beside(row))
+    one = row.sketch
+    return _Kind(one.rows, one.columns, one.free, encoding, _beside(row), _is_by_name(row))
 
 
 def _beside(row: SketchRow) -> Literal["", "output", "task"]:
