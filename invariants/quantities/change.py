@@ -1,10 +1,10 @@
-"""How far each tensor lies from a baseline's: a number for the eye, sketches for the gate."""
+"""How far each tensor lies from a baseline's: sketches of all parameters, for the gate."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from operator import mul
 from typing import Literal
@@ -25,31 +25,25 @@ _LEAST_BIAS = 0.01  # of its matrix's norm: what unit inputs through it outweigh
 
 
 def weight_change(model: Model) -> Finding:
-    """Participation ratio of the tensors' squared norms over their number.
+    """Share of the parameters that are sketched for a baseline.
 
-    The sketches of all tensors go along for a baseline, those of a layer's experts as one.
+    The sketches of all tensors go along, those of a layer's experts as one.
     """
     found = _placed(model)
     if not found:
         raise NotApplicableError("the checkpoint has no parameter")
-    squares = [one.norm**2 for one, _ in found.values()]
-    sizes = [row.sketch.columns * max(1, row.sketch.rows) for _, row in found.values()]
-    null = exact(_participation(sizes), "closed form")
+    rows = [row.sketch for row in model.survey.sketches]
+    numbers = sum(max(1, one.rows) * one.columns for one in rows)
+    norm = math.hypot(*(one.norm for one in rows))
     return Finding(
-        estimate=exact(_participation(squares)),
-        design="all parameters, a layer's experts of one role together",
-        controls=(Named("one scale", null, "entries of one root mean square in all tensors"),),
-        related=(Named("tensors", exact(len(found)), "sketched"),),
+        estimate=exact(numbers / model.parameters),
+        design="parameters of the files",
+        related=(
+            Named("tensors", exact(len(found)), "a layer's experts of one role count as one"),
+            Named("norm", exact(norm), "of all of them, Frobenius"),
+        ),
         sketches=() if model.is_twin else _by_shape(model, found),
     )
-
-
-def _participation(squares: Sequence[float]) -> float:
-    most = max(squares)
-    if most == 0:
-        return 0.0
-    shares = [square / most for square in squares]
-    return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
 
 def _placed(model: Model) -> dict[str, tuple[TensorSketch, SketchRow]]:
