@@ -22,7 +22,7 @@ Side = Literal["", "rows", "columns"]
 SHIFTS = 6  # of either side of a matrix
 SUMS = 12  # over a side of free order
 ENTRIES = 16  # of a vector
-_CHUNK, _LARGE_CHUNK = 1 << 20, 1 << 25  # entries in float32: near a CPU's cache, on a GPU
+_CHUNK, _LARGE_CHUNK = 1 << 20, 1 << 24  # entries in float32: near a CPU's cache, on a GPU
 _LARGEST = torch.finfo(torch.float32).max
 # Steele, Lea and Flood 2014 (Fast splittable pseudorandom number generators), as signed numbers.
 _GOLDEN, _FIRST, _SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15

@@ -14,6 +14,7 @@ from operator import mul
 
 from geometric_invariants.reports.sketches import SHIFTS, Sketches, TensorSketch
 
+_FEWEST = 4 * SHIFTS  # entries along a side: of fewer, shifted signs are too much alike
 _LEFT = 0.25  # of a change, unexplained
 _UNLIKE = 2.0  # standard deviations of a correlation
 _CLOSE = 0.02  # of a factor to −1
@@ -46,6 +47,8 @@ def fate(
         return Fate("all zeros", "all zeros")
     if old.norm == 0:
         return Fate("of zeros", "where all was zero")
+    if min(kind.columns, kind.rows or kind.columns) < _FEWEST:
+        return NO_FATE
     change, _ = spread(kind, old.products, new.products)
     for name, before, after in _moves(kind, old.products, new.products):
         if before and math.dist(before, after) / math.sqrt(len(before)) <= _LEFT * change:
