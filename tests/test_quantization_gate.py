@@ -42,7 +42,7 @@ def baseline() -> Results:
     return Results(tuple(found.values()))
 
 
-CLAIMS = (*rounding.CLAIMS, "manifest")
+CLAIMS = (*rounding.CLAIMS, "weight_change", "manifest")
 
 
 def judged(folder: Path, *claims: str) -> dict[str, Measurement]:

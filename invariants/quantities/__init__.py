@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geometric_invariants.invariants.finding import Finding
     from geometric_invariants.invariants.quantities import (
         attention,
+        change,
         embedding,
         head,
         layers,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attention",
+    "change",
     "embedding",
     "head",
     "layers",
