@@ -122,7 +122,7 @@ def head_pairing(left: Tensor, right: Tensor, heads: int) -> Pairing:
 
 @dataclass(frozen=True, slots=True)
 class _Dealt:
-    """Some blocks of `size` pairs that are dealt among each other: every `count`-th from `first` on."""
+    """Blocks of `size` pairs that are dealt among each other, those at `first`, `first + count` …"""
 
     first: int
     last: int

@@ -27,8 +27,8 @@ class Claim:
     `everywhere` states `band` for every model the quantity applies to; `band_reason` says where the
     band's edges come from. `of` "every part" judges the worst part (layer, seed) instead of the
     whole. `random` False marks a count that random weights of the architecture cannot change.
-    `within` are the bounds that no value can lie beyond: a share's 0 and 1. `is_check` marks a claim
-    of the quick tier (SPEC §10), which one reading of the tensors serves.
+    `within` are the bounds that no value can lie beyond: a share's 0 and 1. `is_check` marks a
+    claim of the quick tier (SPEC §10), which one reading of the tensors serves.
     """
 
     id: str
