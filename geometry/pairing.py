@@ -122,7 +122,7 @@ def head_pairing(left: Tensor, right: Tensor, heads: int) -> Pairing:
 
 @dataclass(frozen=True, slots=True)
 class _Dealt:
-    """Blocks of `size` pairs that are dealt among each other, those at `first`, `first + count` …"""
+    """Blocks of `size` pairs dealt among each other: a block is every `count`-th pair."""
 
     first: int
     last: int

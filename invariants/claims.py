@@ -70,7 +70,7 @@ def load_claims(file: Path = CLAIMS) -> dict[str, Claim]:
     return {name: _claim(name, table, file) for name, table in content.items()}
 
 
-def only(claims: Mapping[str, Claim], part: str | None) -> dict[str, Claim]:
+def only(claims: dict[str, Claim], part: str | None) -> dict[str, Claim]:
     """The claims that `--only` names: those of the quick tier for `checks`, all for None."""
     return {name: claim for name, claim in claims.items() if part is None or claim.is_check}
 

@@ -122,8 +122,8 @@ class Measurement:
     the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
     about every part, the value is the worst one's and `worst_part` names it. `design` names
     definition and sampling; values of different designs are not comparable. `profiles` sketch the
-    matrices, by place, for a baseline alone. Raises ValueError for
-    a band whose edges are exchanged.
+    matrices, by place, for a baseline alone. `is_check` marks a claim of the quick tier. Raises
+    ValueError for a band whose edges are exchanged.
     """
 
     model: str
@@ -137,6 +137,7 @@ class Measurement:
     band: Band | None = None
     worst_part: str | None = None
     stated: bool = False
+    is_check: bool = False
     margin: float | None = None
     controls: tuple[Reference, ...] = ()
     related: tuple[Reference, ...] = ()
