@@ -1,4 +1,4 @@
-"""Is this checkpoint whole? The quick tier as one function, on files or a live module (SPEC §10)."""
+"""Is this checkpoint whole? The quick tier as one function, on files or a module (SPEC §10)."""
 
 from __future__ import annotations
 

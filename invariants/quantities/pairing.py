@@ -104,9 +104,13 @@ def kin_tokens(model: Model) -> Finding:
 
 def _of_tokens(rows: torch.Tensor, mean: torch.Tensor, pairs: list[tuple[int, int]]) -> Pairing:
     # In the order of rows, so that parts are ranges of them.
-    ordered = torch.tensor(sorted(pairs, key=max), device=rows.device)
+    ordered = torch.tensor(sorted(pairs, key=_rows_of), device=rows.device)
     first, second = (rows[side].float() - mean for side in ordered.T)
     return vector_pairing(first, second, parts=16).signed
+
+
+def _rows_of(pair: tuple[int, int]) -> tuple[int, int]:
+    return max(pair), min(pair)
 
 
 def _rows(model: Model, of: tuple[str, ...], *, needed: bool = True) -> dict[str, PairRow]:
