@@ -18,6 +18,7 @@ from geometric_invariants.geometry.permutations import linear_moments, quadratic
 
 BLOCK = 32  # neurons whose partners are dealt among each other
 _ENTRIES, _ENTRIES_ON_GPU = 1 << 20, 1 << 24  # of vectors whose cosines are taken at once
+_SAFE = 1e-25, 1e25  # squared lengths that float32 holds with all their digits
 _NARROW = 256  # entries of a vector, under which cosines take more memory than vectors
 
 
@@ -81,11 +82,11 @@ def vector_pairings(
     blocks = _blocks(pairs, width, right.device)
     entries = max((block.last - block.first) * block.size * width for block in blocks)
     first, second, spare = torch.empty(3, entries, device=right.device)
-    ours, theirs = _Directions(first, spare), _Directions(second, spare)
+    ours, theirs = _Space(first, spare), _Space(second, spare)
     for dealt in blocks:
-        partners = theirs.of(dealt.of(right)).mT
+        partners = theirs.laid(dealt.of(right))
         for left, of_left in zip(lefts, found, strict=True):
-            cosines = ours.of(dealt.of(left)) @ partners
+            cosines = ours.laid(dealt.of(left)).cosines(partners)
             both = torch.stack([cosines, cosines.abs()], dim=1)
             null = torch.stack(linear_moments(both), dim=-1) / dealt.size
             own = dealt.of(of_left)
@@ -166,28 +167,48 @@ def _pairing(found: Tensor, pairs: int, size: int) -> Pairing:
     )
 
 
-@dataclass(slots=True)
-class _Directions:
-    """Vectors as rows of length one, laid into memory that is used again: new pages cost more."""
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """Vectors [blocks, size, width] in float32, and the scale [blocks, size] that makes them units.
+
+    Those of zeros stay zeros.
+    """
 
     wide: Tensor
+    scale: Tensor
+
+    def cosines(self, others: _Vectors) -> Tensor:
+        """[blocks, size, size], in the blocks' order."""
+        found = self.wide @ others.wide.mT
+        found *= self.scale[..., None]
+        found *= others.scale[..., None, :]
+        return found
+
+
+@dataclass(slots=True)
+class _Space:
+    """Memory that vectors are laid into block after block: new pages would cost more than all."""
+
+    first: Tensor
     spare: Tensor
 
-    def of(self, vectors: Tensor) -> Tensor:
-        """[blocks, size, width] in float32, valid until the next call; zeros stay zeros."""
+    def laid(self, vectors: Tensor) -> _Vectors:
+        """Vectors [blocks, size, width] of any float type, valid until the next call."""
         # Columns of a matrix are read along its rows, and laid down so that a product takes them.
         order = (2, 0, 1) if vectors.stride(0) < vectors.stride(2) else (0, 1, 2)
         back = (1, 2, 0) if order[0] else order
-        laid = vectors.permute(order)
+        shape = [vectors.shape[i] for i in order]
         wide, spare = (
-            one[: laid.numel()].view(laid.shape).permute(back) for one in (self.wide, self.spare)
+            one[: vectors.numel()].view(shape).permute(back) for one in (self.first, self.spare)
         )
         wide.copy_(vectors)
-        largest = torch.maximum(wide.amax(-1, keepdim=True), -wide.amin(-1, keepdim=True))
-        wide /= largest.clamp(min=torch.finfo(torch.float32).tiny)
-        squares = torch.mul(wide, wide, out=spare).sum(-1, keepdim=True)
-        wide /= squares.sqrt().clamp(min=1e-12)
-        return wide
+        squares = torch.mul(wide, wide, out=spare).sum(-1)
+        least, most = squares.aminmax()
+        if not (_SAFE[0] < least and most < _SAFE[1]):
+            largest = torch.maximum(wide.amax(-1), -wide.amin(-1))
+            wide /= largest.clamp(min=torch.finfo(torch.float32).tiny)[..., None]
+            squares = torch.mul(wide, wide, out=spare).sum(-1)
+        return _Vectors(wide, squares.sqrt().clamp(min=1e-12).reciprocal())
 
 
 def _grams(channels: Tensor, heads: int) -> Tensor:
