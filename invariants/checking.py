@@ -80,7 +80,7 @@ def _of_files(
         model = open_model(entry, location, where, torch.float32, download=False)
     except CheckpointError as error:
         return [without_value(claim, entry.id, error, settings) for claim in claims.values()]
-    return _judged(model, claims, settings)
+    return [evaluate(claim, model, settings) for claim in claims.values()]
 
 
 def _of_held(
@@ -91,13 +91,7 @@ def _of_held(
         model = Model(name, HeldCheckpoint(held.tensors, held.config, held.folder), where)
     except CheckpointError as error:
         return [without_value(claim, name, error, settings) for claim in claims.values()]
-    return _judged(model, claims, settings)
-
-
-def _judged(model: Model, claims: dict[str, Claim], settings: Settings) -> list[Measurement]:
-    measured = [evaluate(claim, model, settings) for claim in claims.values()]
-    model.release()
-    return measured
+    return [evaluate(claim, model, settings) for claim in claims.values()]
 
 
 def _checked(results: Results) -> Checked:

@@ -25,7 +25,7 @@ from geometric_invariants.invariants.checking import Checked
 from geometric_invariants.invariants.claims import load_claims, only
 from geometric_invariants.reports.files import read_results, write_results
 from geometric_invariants.reports.results import Results
-from tests.commands import claims, last_line, run
+from tests.commands import ROOT, claims, last_line, run
 from tests.measuring import QUICK, local, measure
 
 Tensors = dict[str, Tensor]
@@ -262,3 +262,18 @@ def test_weights_in_memory_have_no_hash(t5_tiny: Model) -> None:
         for name in Checkpoint(t5_tiny.checkpoint.folder).tensors
     }
     assert {m.provenance.checkpoint for m in check(tensors).measurements} == {""}
+
+
+def test_what_the_readme_says_of_it_runs(
+    t5_tiny: Model, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## Ask whether a checkpoint is whole")
+    _, shell, _, code, *_ = section.split("```")
+    command, tests = (line.partition("#")[0].split() for line in shell.splitlines()[1:])
+    assert command[:4] == ["python", "-m", "invariants", "check"]
+    folder = t5_tiny.checkpoint.folder
+    assert main(["check", str(folder)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert tests == ["pytest", "invariants", "--only", "checks"]  # run above, of one model
+    exec(code.removeprefix("python"), {"module": _module(folder)})

@@ -79,7 +79,7 @@ def kin_tokens(model: Model) -> Finding:
 
     Kinds of under 50 pairs are left out. Raises NotApplicableError where none has more.
     """
-    rows, words = stored_table(model), vocabulary(model)
+    words, rows = vocabulary(model), stored_table(model)
     kinds = {
         kind: [pair for pair in pairs if max(pair) < len(rows)]
         for kind, pairs in kin_spellings(words.tokens).items()
