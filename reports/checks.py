@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from geometric_invariants.reports.results import Measurement, percent
-from geometric_invariants.reports.wording import number
 
 WITHOUT_BASELINE = (
     "A baseline would add whether any of this moved: layers that were exchanged whole, scaled or"
@@ -93,8 +92,13 @@ def _of_neurons(m: Measurement) -> str:
     assert m.value is not None
     layers = len({part.rpartition(" ")[0] for part in m.parts})
     if not m.stated:
-        return f"neurons of {layers} layers too few to judge (z {number(m.value.value)})"
+        return f"neurons of {layers} layers too alike to judge (z ≥ {m.value.value:.3g})"
     return f"{layers} layers pair (z ≥ {m.value.value:.3g})"
+
+
+def _of_heads(m: Measurement) -> str:
+    assert m.value is not None
+    return f"heads pair (median z {m.value.value:.3g})"
 
 
 def _of_tokens(m: Measurement) -> str:
@@ -110,6 +114,7 @@ def _as_measured(m: Measurement) -> str:
 _SAID: dict[str, Callable[[Measurement], str]] = {
     "manifest": _of_manifest,
     "neuron_pairing": _of_neurons,
+    "head_pairing": _of_heads,
     "kin_tokens": _of_tokens,
 }
 

@@ -50,11 +50,16 @@ PAIRING = cell(
 
 def test_all_well_is_one_line() -> None:
     away = cell("kin_tokens", "not applicable", value=None, title="Kin tokens")
-    found = checks([PAIRING, cell("head_pairing"), manifest(), away])
+    found = checks([PAIRING, cell("other"), manifest(), away])
     assert found is not None
     assert found.lines == (
         "whole: 101 tensors, 22.6 M parameters, all finite; 2 layers pair (z ≥ 129);"
-        " head_pairing 1; not checked: kin tokens; in 0.4 s",
+        " other 1; not checked: kin tokens; in 0.4 s",
+    )
+    unjudged = checks([dataclasses.replace(PAIRING, stated=False), cell("head_pairing")])
+    assert unjudged is not None
+    assert "neurons of 2 layers too alike to judge (z ≥ 129); heads pair (median z 1)" in (
+        unjudged.passed
     )
     part = checks([manifest(0.9876)])
     assert part is not None
