@@ -1,5 +1,6 @@
 """python -m invariants MODEL …: the same claims and records as pytest, without pytest.
 
+python -m invariants check PATH: is this checkpoint whole? Its quick tier alone, in one line.
 python -m invariants modulate MODEL: WordNet's geometry laid over its encoder, by α, with nulls.
 python -m invariants field MODEL: a field modulator trained on its encoder, or applied to it.
 python -m invariants compare A B: the wider token embedding laid over the narrower, with its null.
@@ -18,7 +19,7 @@ from geometric_invariants.fixtures import options as kinds
 from geometric_invariants.fixtures.errors import InputError, UnavailableError
 from geometric_invariants.fixtures.model import open_model, resolve_device, resolve_dtype
 from geometric_invariants.fixtures.registry import ModelEntry, select_models
-from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims
+from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims, only
 from geometric_invariants.invariants.commands import COMMANDS, run
 from geometric_invariants.invariants.verdicts import (
     DEFAULT_SAMPLES,
@@ -62,10 +63,10 @@ def _measure(options: argparse.Namespace) -> Results:
     settings = Settings(
         seed=options.seed,
         samples=options.samples,
-        twins=options.twins,
+        twins=0 if options.only else options.twins,
         universal=options.claims == "universal",
     )
-    claims = load_claims()
+    claims = only(load_claims(), options.only)
     return latest(
         measurement
         for entry in entries.values()
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pair", action="append", default=[], metavar="SMALLER=LARGER")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--claims", choices=("stated", "universal"), default="stated")
+    parser.add_argument("--only", choices=("checks",))
     parser.add_argument("--device", type=kinds.device, default="auto")
     parser.add_argument("--dtype", choices=kinds.DTYPES, default="float32")
     parser.add_argument("--samples", type=kinds.at_least(2), default=DEFAULT_SAMPLES)

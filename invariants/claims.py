@@ -27,7 +27,8 @@ class Claim:
     `everywhere` states `band` for every model the quantity applies to; `band_reason` says where the
     band's edges come from. `of` "every part" judges the worst part (layer, seed) instead of the
     whole. `random` False marks a count that random weights of the architecture cannot change.
-    `within` are the bounds that no value can lie beyond: a share's 0 and 1.
+    `within` are the bounds that no value can lie beyond: a share's 0 and 1. `is_check` marks a
+    claim of the quick tier (SPEC §10), which one reading of the tensors serves.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Claim:
     everywhere: bool = False
     stated: Mapping[str, Band] = field(default_factory=dict)
     within: Band = (-math.inf, math.inf)
+    is_check: bool = False
 
     def band_for(self, model: str) -> Band | None:
         """The band to hold this model's value against."""
@@ -68,6 +70,11 @@ def load_claims(file: Path = CLAIMS) -> dict[str, Claim]:
     return {name: _claim(name, table, file) for name, table in content.items()}
 
 
+def only(claims: dict[str, Claim], part: str | None) -> dict[str, Claim]:
+    """The claims that `--only` names: those of the quick tier for `checks`, all for None."""
+    return {name: claim for name, claim in claims.items() if part is None or claim.is_check}
+
+
 _REQUIRED = {"version": int, "title": str, "statement": str, "source": str, "tolerance": dict}
 _OPTIONAL = {
     "band": list,
@@ -76,6 +83,7 @@ _OPTIONAL = {
     "of": str,
     "random": bool,
     "everywhere": bool,
+    "check": bool,
     "stated": dict,
 }
 
@@ -93,7 +101,7 @@ def _claim(name: str, table: Any, file: Path) -> Claim:
     if table.get("of", "value") not in ("value", "every part"):
         raise ClaimsError(f'{where}: of is "value" or "every part", not {table["of"]!r}')
     fields = table | _bands(table, where) | {"tolerance": _tolerance(table["tolerance"], where)}
-    return Claim(id=name, **fields)
+    return Claim(id=name, is_check=fields.pop("check", False), **fields)
 
 
 def _tolerance(table: dict[str, Any], where: str) -> Tolerance:

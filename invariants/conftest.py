@@ -10,7 +10,7 @@ import pytest
 
 from geometric_invariants.fixtures import scheduling
 from geometric_invariants.invariants import verdicts
-from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims
+from geometric_invariants.invariants.claims import Claim, ClaimsError, load_claims, only
 from geometric_invariants.invariants.verdicts import DEFAULT_SAMPLES, Settings
 from geometric_invariants.reports.files import to_json
 from geometric_invariants.reports.plugin import BASELINE, CLAIM_IDS, MEASUREMENT
@@ -36,11 +36,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = Settings(
         seed=config.getoption("--seed"),
         samples=config.getoption("--samples") or DEFAULT_SAMPLES,
-        twins=config.getoption("--twins"),
+        twins=0 if config.getoption("--only") else config.getoption("--twins"),
         universal=config.getoption("--claims") == "universal",
         tolerances=tolerances,
         baseline=config.stash[BASELINE],
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what `--only` names."""
+    if config.getoption("--only") is None:
+        return
+    left = only(config.stash[CLAIMS], config.getoption("--only"))
+    chosen = [item for item in items if (claim := _claim_of(item)) and claim.id in left]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 @pytest.hookimpl(wrapper=True)

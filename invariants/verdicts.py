@@ -243,6 +243,7 @@ def _unmeasured(claim: Claim, model: str, verdict: Verdict) -> Measurement:
         title=claim.title,
         statement=claim.statement,
         source=claim.source,
+        is_check=claim.is_check,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from geometric_invariants.reports import baseline, drawing, sheets, tabulating, wording
+from geometric_invariants.reports import baseline, checks, drawing, sheets, tabulating, wording
 from geometric_invariants.reports.anchors import anchor
 from geometric_invariants.reports.drawing.colours import STEPS
 from geometric_invariants.reports.results import Measurement, Results, percent
@@ -46,6 +46,8 @@ def render(results: Results) -> str:
         results=results,
         models=shown,
         cells=results.by_key(),
+        checked=[found for model in shown if (found := checks.checks(results.of(model)))],
+        without_baseline=checks.WITHOUT_BASELINE,
         claims=_titles(results),
         absent=[results.of(model)[0] for model in absent],
         ledger=ledger(results),

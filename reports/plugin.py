@@ -176,7 +176,8 @@ class Collector:
         """Whether every claim of every selected model took part."""
         option = self.config.option
         marked = option.markexpr not in _MARKS_OF_ALL
-        narrowed = option.keyword or marked or option.deselect or option.maxfail
+        only = self.config.getoption("--only", None)
+        narrowed = option.keyword or marked or option.deselect or option.maxfail or only
         return not narrowed and not any(".py" in argument for argument in self.config.args)
 
     def _write(self) -> None:

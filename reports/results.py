@@ -123,8 +123,8 @@ class Measurement:
     the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
     about every part, the value is the worst one's and `worst_part` names it. `design` names
     definition and sampling; values of different designs are not comparable. `profiles` sketch the
-    matrices' rows, by place, and `sketches` all tensors, for a baseline alone. Raises ValueError
-    for a band whose edges are exchanged.
+    matrices' rows, by place, and `sketches` all tensors, for a baseline alone. `is_check` marks a
+    claim of the quick tier. Raises ValueError for a band whose edges are exchanged.
     """
 
     model: str
@@ -138,6 +138,7 @@ class Measurement:
     band: Band | None = None
     worst_part: str | None = None
     stated: bool = False
+    is_check: bool = False
     margin: float | None = None
     controls: tuple[Reference, ...] = ()
     related: tuple[Reference, ...] = ()

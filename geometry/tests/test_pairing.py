@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from geometric_invariants.geometry.pairing import head_pairing, vector_pairing
+from geometric_invariants.geometry.pairing import head_pairing, vector_pairing, vector_pairings
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -120,3 +120,34 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         head_pairing(torch.ones(4, 8), torch.ones(6, 4), 2)
     with pytest.raises(ValueError, match="not 3 heads"):
         head_pairing(torch.ones(4, 8), torch.ones(8, 4), 3)
+
+
+@given(SEEDS, st.sampled_from([1e-22, 1e-12, 1.0, 1e12, 1e22]), st.sampled_from([1e-12, 1.0, 1e12]))
+def test_cosines_know_no_scale(seed: int, of_all: float, of_one: float) -> None:
+    """Not that of squares either, which float32 does not hold; columns as well as rows."""
+    rows, columns = paired_neurons(seed, 70, 16)
+    sound = vector_pairing(rows, columns)
+    rows = rows * of_all
+    rows[3] *= of_one
+    for left, right in ((rows, columns), (columns, rows), (rows.mT.contiguous().mT, columns)):
+        found = vector_pairing(left, right)
+        assert found.signed.z == pytest.approx(sound.signed.z, rel=1e-4)
+        assert found.magnitude.observed == pytest.approx(sound.magnitude.observed, rel=1e-5)
+
+
+@given(SEEDS, st.integers(2, 80), st.integers(1, 3))
+def test_partners_may_be_shared_by_several(seed: int, pairs: int, several: int) -> None:
+    rows, columns = paired_neurons(seed, pairs, 16)
+    lefts = [rows.roll(i, 0) for i in range(several)]
+    alone = [vector_pairing(left, columns) for left in lefts]
+    assert vector_pairings(lefts, columns) == alone
+
+
+@given(SEEDS, st.integers(1, 4), st.integers(1, 4), st.integers(4, 12))
+def test_heads_that_share_count_once_each(seed: int, groups: int, shared: int, d: int) -> None:
+    heads = groups * shared
+    left, right = drawn(seed, 20, heads * d), drawn(seed + 1, groups * d, 24)
+    repeated = right.unflatten(0, (groups, d)).repeat_interleave(shared, 0).flatten(0, 1)
+    one, other = head_pairing(left, right, heads), head_pairing(left, repeated, heads)
+    assert one.observed == pytest.approx(other.observed, rel=1e-6)
+    assert one.by_part == pytest.approx(other.by_part, rel=1e-4, abs=1e-4)

@@ -23,7 +23,6 @@ from geometric_invariants.reports.exhibits import Figure, Table
 _CLEAR = 8.0  # |z| of a model's median layer from which on a layer of its own is judged
 _LOST = 4.0  # |z| under which a part does not stand out of dealt partners
 _FEWEST_KIN = 50  # pairs of tokens
-_ROTARY = ("rope_theta", "rope_parameters", "rope_scaling", "rotary_pct", "rotary_dim")
 
 
 def neuron_pairing(model: Model) -> Finding:
@@ -60,7 +59,7 @@ def head_pairing(model: Model) -> Finding:
     Queries with keys beside it, where positions do not rotate them.
     """
     found = _rows(model, ("values",))
-    queries = {} if _rotates(model) else _rows(model, ("queries",), needed=False)
+    queries = _rows(model, ("queries",), needed=False)
     both = {**found, **queries}
     return Finding(
         estimate=exact(statistics.median(abs(r.pairing.z) for r in found.values()), "exact null"),
@@ -80,7 +79,7 @@ def kin_tokens(model: Model) -> Finding:
 
     Kinds of under 50 pairs are left out. Raises NotApplicableError where none has more.
     """
-    rows, words = stored_table(model), vocabulary(model)
+    words, rows = vocabulary(model), stored_table(model)
     kinds = {
         kind: [pair for pair in pairs if max(pair) < len(rows)]
         for kind, pairs in kin_spellings(words.tokens).items()
@@ -105,14 +104,18 @@ def kin_tokens(model: Model) -> Finding:
 
 def _of_tokens(rows: torch.Tensor, mean: torch.Tensor, pairs: list[tuple[int, int]]) -> Pairing:
     # In the order of rows, so that parts are ranges of them.
-    ordered = torch.tensor(sorted(pairs, key=max), device=rows.device)
+    ordered = torch.tensor(sorted(pairs, key=_rows_of), device=rows.device)
     first, second = (rows[side].float() - mean for side in ordered.T)
     return vector_pairing(first, second, parts=16).signed
 
 
+def _rows_of(pair: tuple[int, int]) -> tuple[int, int]:
+    return max(pair), min(pair)
+
+
 def _rows(model: Model, of: tuple[str, ...], *, needed: bool = True) -> dict[str, PairRow]:
     """Pairings of the judged stack by layer, expert and side. Raises NotApplicableError."""
-    rows = [row for row in model.survey.pairs if row.of in of]
+    rows = [row for row in model.reading.pairs if row.of in of]
     judged = by_stack(model, rows, lambda row: row.weight.stack).judged
     if needed and not judged:
         raise NotApplicableError(f"no layer has {' or '.join(of)} with what they belong to")
@@ -173,13 +176,6 @@ def _table_of(found: dict[str, Pairing]) -> Table:
         ("pairs", "cosine", "of dealt partners", "z", "least z of a sixteenth"),
         {kind: (p.pairs, p.observed, p.expected, p.z, min(p.by_part)) for kind, p in found.items()},
     )
-
-
-def _rotates(model: Model) -> bool:
-    """Whether the config speaks of rotary positions."""
-    config = model.checkpoint.config
-    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
-    return any(key in part for part in parts for key in _ROTARY)
 
 
 def _mean(found: dict[str, PairRow], value: Callable[[PairRow], float]) -> float:

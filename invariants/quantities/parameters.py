@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from geometric_invariants.fixtures.architecture.roles import Weight
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.finding import Finding, Named
@@ -23,7 +24,7 @@ def manifest(model: Model) -> Finding:
 
     Raises CheckpointError where a parameter of any kind is NaN or infinite, or stored as codes.
     """
-    account, survey = model.account, model.survey
+    account, _read = model.account, model.reading  # which finds every parameter finite
     parts: dict[str, float] = {
         kind: account.numel(kind) / account.parameters
         for kind in dict.fromkeys(entry.kind for entry in account.entries)
@@ -34,7 +35,9 @@ def manifest(model: Model) -> Finding:
         related=(
             Named("parameters", exact(account.parameters), "each once, without buffers"),
             Named("tensors", exact(len(model.checkpoint.tensors)), "stored"),
-            Named("matrices", exact(len(survey.matrices)), "spectra and magnitudes of each"),
+            Named(
+                "matrices", exact(_matrices(model.layout.weights)), "each with its role, or of none"
+            ),
             *adapter.update(model),
         ),
         parts=parts,
@@ -64,3 +67,7 @@ def embedding_parameter_share(model: Model) -> Finding:
         parts={name: count / total for name, count in counts.items()},
         tables=() if model.is_twin else (by_component(model), sharing(model)),
     )
+
+
+def _matrices(weights: tuple[Weight, ...]) -> int:
+    return sum(weight.role != "layernorm" for weight in weights)
