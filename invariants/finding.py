@@ -37,7 +37,8 @@ class Finding:
     95 % half-width that drawing leaves in each, 0 where they are exact; those named in `apart` are
     of a network that the claim is not about, and only shown. Where it is not
     `in_source_design` (too short a training, too small a model), the claim is measured alone.
-    `profiles` sketch the matrices, by place, for a baseline.
+    `profiles` sketch the matrices, by place, for a baseline. `where`: what a violated claim's line
+    says of the place at fault: tensor, layer, rows.
     """
 
     estimate: Estimate
@@ -51,4 +52,5 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    where: str = ""
     profiles: Mapping[str, Profile] = field(default_factory=dict)

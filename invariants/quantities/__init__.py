@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from geometric_invariants.invariants.finding import Finding
     from geometric_invariants.invariants.quantities import (
         attention,
+        bulk,
+        completeness,
         embedding,
         head,
         layers,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attention",
+    "bulk",
+    "completeness",
     "embedding",
     "head",
     "layers",
