@@ -98,7 +98,8 @@ def tail_exponent(eigenvalues: Tensor, share: float = 0.5) -> float:
     """α of a density ∝ λ^−α in the upper tail, by maximum likelihood (Hill's estimator).
 
     eigenvalues: squared singular values, any order; the greatest `share` of them is the tail. NaN
-    where it has less than two or ends in zero, infinite where all are one. Source: SPEC K8; B. Hill (1975).
+    where it has less than two or ends in zero, infinite where all are one. Source: SPEC K8;
+    B. Hill (1975).
     """
     tail = eigenvalues.double().sort(descending=True).values[: int(share * len(eigenvalues)) + 1]
     if len(tail) < 3 or float(tail[-1]) <= 0:

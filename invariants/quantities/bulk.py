@@ -29,7 +29,9 @@ def bulk_and_spikes(model: Model) -> Finding:
         design="singular values beyond the Marchenko–Pastur edges, median over matrices",
         controls=(Named("random entries", exact(0.0), "none outside but by chance"),),
         related=(
-            Named("distance", exact(_median(groups, lambda row: row.bulk.distance)), "Kolmogorov's"),
+            Named(
+                "distance", exact(_median(groups, lambda row: row.bulk.distance)), "Kolmogorov's"
+            ),
             Named("… at random", exact(_median(groups, _random_distance)), "about 2.5 / min(m, n)"),
             Named("spike", exact(_median(groups, lambda row: row.bulk.spike)), "σ₁ over the edge"),
             Named("largest spike", exact(max(_of(groups, lambda row: row.bulk.spike))), "of all"),

@@ -95,9 +95,7 @@ def _statistics(model: Model) -> dict[str, _Statistics]:
         own = vector.powers
         if own.numel:
             peak, zeros = _over(own.largest, own.rms), own.zeros / own.numel
-            found[vector.tensor] = _Statistics(
-                False, own.numel, own.rms, peak, own.kurtosis, zeros
-            )
+            found[vector.tensor] = _Statistics(False, own.numel, own.rms, peak, own.kurtosis, zeros)
     return found
 
 
