@@ -33,12 +33,12 @@ def likely_fault(model: Model, into: Weight) -> str:
     for name, one, other in _undone(up, down):
         if _belong(one, other):
             return name
-    for role, matrix in ((into.role, up), (own[0].role, down)):
-        if _looks_drawn(matrix):
-            return f"{role} looks drawn afresh"
+    drawn = [w.role for w, matrix in ((into, up), (own[0], down)) if _looks_drawn(matrix)]
     for weight in partners[:_MOST_OTHERS]:
         if weight is not own[0] and _belong(up, read_weight(model.checkpoint, weight, up.device)):
             return f"they are those of {weight.label}"
+    if drawn:
+        return f"{' or '.join(drawn)} looks drawn afresh"
     return "in another order, or another model's"
 
 
