@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.tests import tiny_models
+from geometric_invariants.fixtures.torchvision_operators import declare_missing_operators
 from geometric_invariants.invariants.verdicts import failure_line
 from geometric_invariants.reports.results import Measurement
 from tests.measuring import QUICK, local, measure
@@ -134,3 +138,71 @@ def test_repeated_rows_are_counted(broken: Callable[[Change], dict[str, Measurem
     found = broken(change)["untrained_rows"]
     counts = {one.name: one.value.value for one in found.related}
     assert counts["rows that repeat another row"] == 40
+
+
+def _llama(folder: Path, **values: Any) -> Tensors:
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "vocab_size": 320}
+    declare_missing_operators()
+    config = transformers.LlamaConfig(**sizes, num_attention_heads=4, head_dim=64, **values)
+    tiny_models.save("LlamaForCausalLM", config, folder)
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def _save(folder: Path, tensors: Tensors) -> Path:
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(contiguous, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_keys_in_the_other_rotary_layout_are_told(tmp_path: Path) -> None:
+    """Planes whose rows share what one has and the other lacks; then as Meta's files have it."""
+    tensors, heads, size = _llama(tmp_path), 4, 64
+    for place, name in enumerate(n for n in tensors if n.endswith("k_proj.weight")):
+        own = 0.4 * torch.randn(heads, size // 2, generator=torch.Generator().manual_seed(place))
+        norms = torch.cat([own, -own], dim=1).exp().flatten()
+        rows = torch.nn.functional.normalize(tensors[name], dim=1)
+        tensors[name] = rows * norms[:, None]
+    hub = measure(local(_save(tmp_path, tensors)), QUICK, "rotary_layout")["rotary_layout"]
+    assert hub.value is not None
+    assert hub.value.value < -0.8
+    assert hub.notes == ()
+    for name in [n for n in tensors if n.endswith("k_proj.weight")]:
+        halves = tensors[name].unflatten(0, (heads, 2, size // 2))
+        tensors[name] = halves.transpose(1, 2).flatten(0, 2)
+    meta = measure(local(_save(tmp_path, tensors)), QUICK, "rotary_layout")["rotary_layout"]
+    assert meta.value is not None
+    assert meta.value.value > -0.5
+    assert meta.notes == ("keys read as if neighbouring rows turned together",)
+
+
+def test_a_head_whose_rows_are_the_tables_is_told_from_a_shuffled_one(tmp_path: Path) -> None:
+    tensors = _llama(tmp_path, tie_word_embeddings=False)
+    table = tensors["model.embed_tokens.weight"]
+    excess = []
+    for head in (0.5 * table + 0.02 * _drawn(*table.shape), _drawn(*table.shape)):
+        tensors["lm_head.weight"] = head
+        found = measure(local(_save(tmp_path, tensors)), QUICK, "head_and_table")["head_and_table"]
+        assert found.value is not None
+        z = {one.name: one.value.value for one in found.related}["z"]
+        excess.append((found.value.value, z))
+    assert excess[0][0] > 0.3
+    assert excess[0][1] > 20
+    assert abs(excess[1][1]) < 5
+
+
+def test_positions_in_order_are_told_from_shuffled_ones(tmp_path: Path) -> None:
+    tiny_models.save_bert(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    (name,) = (one for one in tensors if one.endswith("position_embeddings.weight"))
+    ordered = _drawn(*tensors[name].shape).cumsum(0)
+    z = []
+    for rows in (
+        ordered,
+        ordered[torch.randperm(len(ordered), generator=torch.Generator().manual_seed(3))],
+    ):
+        found = measure(local(_save(tmp_path, {**tensors, name: rows})), QUICK, "position_order")[
+            "position_order"
+        ]
+        z.append({one.name: one.value.value for one in found.related}["z"])
+    assert z[0] > 8
+    assert abs(z[1]) < 5

@@ -15,7 +15,10 @@ def trained(seed: int, rows: int, width: int) -> Tensor:
     """Rows that share a direction, of norms that differ by a fifth."""
     generator = torch.Generator().manual_seed(seed)
     own, shared = torch.randn(rows + 1, width, generator=generator).split([rows, 1])
-    return (own + 1.5 * shared) * (1 + 0.2 * torch.randn(rows, 1, generator=generator)).abs()
+    table: Tensor = (own + 1.5 * shared) * (
+        1 + 0.2 * torch.randn(rows, 1, generator=generator)
+    ).abs()
+    return table
 
 
 @given(SEEDS, st.integers(48, 256), st.floats(0.01, 0.3))
