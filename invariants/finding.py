@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from geometric_invariants.reports.exhibits import Figure, Table
 from geometric_invariants.reports.profiles import Profile
+from geometric_invariants.reports.sketches import Sketches
 
 if TYPE_CHECKING:
     from geometric_invariants.geometry.estimate import Estimate
@@ -37,8 +38,8 @@ class Finding:
     95 % half-width that drawing leaves in each, 0 where they are exact; those named in `apart` are
     of a network that the claim is not about, and only shown. Where it is not
     `in_source_design` (too short a training, too small a model), the claim is measured alone.
-    `profiles` sketch the matrices, by place, for a baseline. `where`: what a violated claim's line
-    says of the place at fault: tensor, layer, rows.
+    `profiles` sketch the matrices' rows, `sketches` all tensors, by place, for a baseline.
+    `where`: what a violated claim's line says of the place at fault: tensor, layer, rows.
     """
 
     estimate: Estimate
@@ -54,3 +55,4 @@ class Finding:
     notes: tuple[str, ...] = ()
     where: str = ""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    sketches: tuple[Sketches, ...] = ()

@@ -71,5 +71,9 @@ def test_row_profile(model: Model, measure: Measure) -> None:
     measure(quantities.profiles.row_profile(model))
 
 
+def test_weight_change(model: Model, measure: Measure) -> None:
+    measure(quantities.change.weight_change(model))
+
+
 def test_dead_neurons(model: Model, measure: Measure) -> None:
     measure(quantities.weights.dead_neurons(model))

@@ -90,6 +90,7 @@ def judge(
         tables=finding.tables,
         notes=finding.notes + missing + _straddling(value, band),
         profiles=finding.profiles,
+        sketches=finding.sketches,
         design=finding.design,
         tolerance=_tolerance(claim, settings),
         provenance=_provenance(model, settings.seed, seconds),

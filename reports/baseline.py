@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import get_args
 
-from geometric_invariants.reports import row_changes
+from geometric_invariants.reports import row_changes, weight_changes
 from geometric_invariants.reports.results import (
     Change,
     Measurement,
@@ -154,12 +154,13 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
             return "vanished", [f"{new.claim}, {part}: was {before:.6g}, now has no value"]
         moves += _moved(f"{new.claim}, {part}", before, after, tolerance, noise)
     rows = row_changes.compare(old.profiles, new.profiles)
-    if rows.gone:
-        return "vanished", [f"{new.claim}: {line}" for line in rows.gone]
-    moves += [f"{new.claim}: {line}" for line in rows.moved]
+    weights = weight_changes.compare(old.sketches, new.sketches, new.tolerance)
+    if gone := [*rows.gone, *weights.gone]:
+        return "vanished", [f"{new.claim}: {line}" for line in gone]
+    moves += [f"{new.claim}: {line}" for line in (*rows.moved, *weights.moved)]
     if moves:
         return "regressed", moves
-    return "steady", [*_environment(old, value, new), *rows.uncompared]
+    return "steady", [*_environment(old, value, new), *rows.uncompared, *weights.uncompared]
 
 
 def _with_rounding(before: Provenance, new: Measurement) -> Tolerance:

@@ -44,7 +44,7 @@ class Profile:
             raise ValueError("what rounding leaves has to be known of norms and sums alike")
         for name in _PACKED:
             text = getattr(self, name)
-            numbers = _checked(name, text)
+            numbers = checked(name, text)
             if (text or not name.endswith("_noise")) and len(numbers) != self.blocks:
                 raise ValueError(f"{name} holds {len(numbers)} numbers for {self.blocks} blocks")
             if name != "sums" and min(numbers, default=0.0) < 0:
@@ -96,7 +96,8 @@ def _little_endian(words: array[float]) -> array[float]:
     return words
 
 
-def _checked(name: str, text: str) -> tuple[float, ...]:
+def checked(name: str, text: str) -> tuple[float, ...]:
+    """The same. Raises ValueError, with the name, also for what is not a number."""
     try:
         numbers = unpacked(text)
     except (ValueError, binascii.Error) as error:

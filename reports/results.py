@@ -9,6 +9,7 @@ from typing import Literal
 
 from geometric_invariants.reports.exhibits import Figure, Table
 from geometric_invariants.reports.profiles import Profile
+from geometric_invariants.reports.sketches import Sketches
 
 Verdict = Literal["holds", "violated", "measured", "not applicable", "unavailable", "error"]
 Change = Literal["steady", "regressed", "new", "vanished", "not comparable"]
@@ -122,8 +123,8 @@ class Measurement:
     the value; `part_noise` is the 95 % half-width that drawing leaves in each. Where a claim is
     about every part, the value is the worst one's and `worst_part` names it. `design` names
     definition and sampling; values of different designs are not comparable. `profiles` sketch the
-    matrices, by place, for a baseline alone. Raises ValueError for
-    a band whose edges are exchanged.
+    matrices' rows, by place, and `sketches` all tensors, for a baseline alone. Raises ValueError
+    for a band whose edges are exchanged.
     """
 
     model: str
@@ -147,6 +148,7 @@ class Measurement:
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    sketches: tuple[Sketches, ...] = ()
     design: str = ""
     tolerance: Tolerance = Tolerance()
     change: Change | None = None

@@ -1,11 +1,12 @@
 """Did a matrix change by more than its encoding explains? Block by block of its rows.
 
 Where one of two models is stored in another encoding, both hold the same weights but for what
-rounding took off, whose standard deviations the profiles bring. A block may differ by eight of
-them, and by what rounding its scales to bfloat16 does; the rows as a whole may spread up to three
-times as far as rounding to the nearest code does (codes that make up for each other's errors err
-by more), and shrink by a little. Where both are floats, or codes of one kind, the one may be
-trained further: a block has to double or halve its squared norm, and a head may be another.
+rounding took off, whose standard deviations the profiles bring, and what rounding scales to
+bfloat16 does. A block may differ by eight of them; of 128 blocks or more, by seven of those that
+the blocks themselves show, which may be a third of what was expected, or three times as much
+(codes that make up for each other's errors err by more). All may shrink by a little. Where both
+are floats, or codes of one kind, the one may be trained further: a block has to double or halve
+its squared norm, and a head may be another.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from dataclasses import dataclass, field
 from geometric_invariants.reports.profiles import Profile, unpacked
 
 _SIGMAS = 8.0
-_MOST_SPREAD = 3.0
-_ENOUGH = 16  # blocks whose spread tells that of all
+_MOST_SPREAD, _LEAST_SPREAD = 3.0, 0.3
+_ENOUGH, _MANY = 16, 128  # blocks whose spread tells that of all; and that it is less than expected
+_SIGMAS_OF_MANY = 7.0  # of the spread that many blocks show
 _SCALES = 2.0**-8  # twice the most that rounding a scale to bfloat16 changes it by
 _BFLOAT16 = 2.0**-9  # of a number, at most
 _TRAINED = 2.0  # times a squared norm; a published fine-tune changes a token's row by 1.6
@@ -154,9 +156,8 @@ def _norm_moves(blocks: list[_Block], scale: float) -> list[_Move]:
         _Move(
             scale * block.norms[0],
             block.norms[1],
-            block.norm_noise,
-            block.norms[0] * (_SCALES + min(block.error, 2 * abs(block.error**2 - usual)))
-            + block.skew,
+            math.hypot(block.norm_noise, _SCALES / 2 * block.norms[0]),
+            block.norms[0] * min(block.error, 2 * abs(block.error**2 - usual)) + block.skew,
         )
         for block in blocks
     ]
@@ -167,8 +168,8 @@ def _sum_moves(blocks: list[_Block], scale: float) -> list[_Move]:
         _Move(
             scale * block.sums[0],
             block.sums[1],
-            block.sum_noise,
-            abs(block.sums[0]) * (_SCALES + abs(scale - 1))
+            math.hypot(block.sum_noise, _SCALES / 2 * block.sums[0]),
+            abs(block.sums[0] * (scale - 1))
             + block.skew * math.sqrt(block.numbers)
             + block.cut_off,
         )
@@ -179,7 +180,8 @@ def _sum_moves(blocks: list[_Block], scale: float) -> list[_Move]:
 def _judged(old: Profile, new: Profile, name: str, moves: list[_Move]) -> list[str]:
     """A line for the worst block, if one or all of them moved too far."""
     spread = _spread(moves)
-    allowed = [min(spread, _MOST_SPREAD) * _SIGMAS * m.noise + m.bias for m in moves]
+    sigmas = _SIGMAS_OF_MANY if len(moves) >= _MANY else _SIGMAS
+    allowed = [min(spread, _MOST_SPREAD) * sigmas * m.noise + m.bias for m in moves]
     excess = [abs(m.after - m.before) - most for m, most in zip(moves, allowed, strict=True)]
     beyond = sum(one > 0 for one in excess)
     if not beyond and spread <= _MOST_SPREAD:
@@ -192,9 +194,17 @@ def _judged(old: Profile, new: Profile, name: str, moves: list[_Move]) -> list[s
 
 
 def _spread(moves: list[_Move]) -> float:
-    """How many times as far as noise explains the blocks lie apart; 1 where too few tell."""
-    found = [move.deviations for move in moves if move.noise > 0]
-    return max(1.0, statistics.median(found) / _MAD) if len(found) >= _ENOUGH else 1.0
+    """How many times as far as noise explains the blocks lie apart; 1 where too few tell.
+
+    More where what is explained beside noise does not suffice, less only where all of it is less.
+    """
+    found = [move for move in moves if move.noise > 0]
+    if len(found) < _ENOUGH:
+        return 1.0
+    beside = statistics.median(move.deviations for move in found) / _MAD
+    plain = statistics.median(abs(m.after - m.before) / m.noise for m in found) / _MAD
+    least = _LEAST_SPREAD if len(found) >= _MANY else 1.0
+    return max(least, beside, min(1.0, plain))
 
 
 def _trained(old: Profile, new: Profile) -> list[str]:

@@ -43,6 +43,12 @@ def minilm(layers: int = LAYERS) -> dict[str, Tensor]:
     return found
 
 
+def linear_modules() -> list[str]:
+    """The modules whose weights are stored as codes."""
+    modules = (name.removesuffix(".weight") for name in minilm() if name.endswith(".weight"))
+    return [name for name in modules if name.endswith(_LINEAR) and "encoder" in name]
+
+
 def store_float(folder: Path) -> Path:
     """As it was published, fewer layers of it."""
     return write(folder, minilm(), _config({}))
@@ -54,8 +60,8 @@ def store(encoding: str, folder: Path, damage: Damage | None = None) -> Path:
     coded: dict[str, Leaves] = {}
     for name, tensor in minilm().items():
         module = name.removesuffix(".weight")
-        if name.endswith(".weight") and module.endswith(_LINEAR) and "encoder" in module:
-            coded[module] = dict(_encoded(encoding, module))
+        if module in linear_modules():
+            coded[module] = dict(encoded(encoding, module))
         else:
             found[name] = tensor
     if damage is not None:
@@ -107,7 +113,8 @@ def _checkpoint() -> Checkpoint:
 
 
 @cache
-def _encoded(encoding: str, module: str) -> Leaves:
+def encoded(encoding: str, module: str) -> Leaves:
+    """What the library stores of a linear layer's weight, by leaf."""
     return ENCODINGS[encoding].encode(minilm()[f"{module}.weight"].clone())
 
 

@@ -16,6 +16,7 @@ from geometric_invariants.fixtures.sources import LocalSource
 from geometric_invariants.fixtures.storage.adapters import opened
 from geometric_invariants.fixtures.tests import small_llama
 from geometric_invariants.fixtures.tests.gguf_writer import write_gguf
+from geometric_invariants.fixtures.tests.quantizers import QUANTIZERS
 from geometric_invariants.fixtures.tests.small_llama import write
 from geometric_invariants.fixtures.tests.stored_folders import FOLDERS
 from geometric_invariants.fixtures.tests.stored_layouts import (
@@ -31,15 +32,9 @@ CLAIMS = (
     *("q_sparsity", "k_sparsity", "v_sparsity", "weight_sparsity", "cross_layer_correlation"),
     *("self_attention_qk_balance", "head_signed_mass", "stable_rank"),
     *("spectral_participation_ratio", "active_fraction", "rank_90", "condition_number"),
-    *("dead_neurons", "layernorm_scale"),
+    *("dead_neurons", "layernorm_scale", "row_profile", "neuron_pairing", "head_pairing"),
 )
-ENCODINGS = (
-    *("FP8, one scale", "FP8, a scale a row", "FP8, blocks of 128", "MXFP8", "LLM.int8"),
-    *("int8 by channel", "compressed-tensors, int4, asymmetric", "GPTQ, 8 bits", "GPTQ, act-order"),
-    *("GPTQ, 3 bits", "AWQ", "nf4", "fp4", "nf4, doubly quantized", "MXFP4", "NVFP4"),
-    *("HQQ, 4 bits", "quanto, int8", "quanto, float8", "MLX, 4 bits"),
-)
-GGUF = ("F16", "BF16", "Q8_0", "Q6_K", "Q4_K", "Q4_0")
+GGUF = ("F16", "BF16", "Q8_0", "Q6_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0")
 LOSSLESS = (
     *("a pickle of `state_dict`", "Lightning's .ckpt", "a folder of torch.distributed.checkpoint"),
     *("Meta's consolidated.00.pth and .01.pth", "GGUF, F32", "shards and their index"),
@@ -89,7 +84,7 @@ def container_row(name: str, folder: Path) -> str:
 ROWS: dict[str, Callable[[Path], str]] = {
     **{f"keeping in {name}": partial(container_row, name) for name in LOSSLESS},
     **{f"rounding to GGUF, {name}": partial(gguf_row, name) for name in GGUF},
-    **{f"rounding to {name}": partial(rounding_row, name) for name in ENCODINGS},
+    **{f"rounding to {name}": partial(rounding_row, name) for name in QUANTIZERS},
 }
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from geometric_invariants.geometry.rounding import of_integers
 from geometric_invariants.reports.results import Measurement, Results
 from tests import quantized, rounding
 from tests.commands import claims, last_line
 from tests.measuring import QUICK, local, measure
+from tests.test_row_changes import moved
 
 QUERY = "encoder.layer.1.attention.self.query"
 KEY = "encoder.layer.1.attention.self.key"
@@ -24,6 +27,7 @@ SCALES = {
     "nf4": "weight.absmax",
     "GPTQ": "scales",
 }
+ROUNDING = {"nf4": of_integers(4, 64), "GPTQ": of_integers(4, 128)}
 # The others are symmetric: they have none.
 ZERO_POINTS = {
     "int8, asymmetric": quantized.shift("weight_zero_point", UP, 700),
@@ -38,7 +42,7 @@ def baseline() -> Results:
     return Results(tuple(found.values()))
 
 
-CLAIMS = (*rounding.CLAIMS, "row_profile", "manifest")
+CLAIMS = (*rounding.CLAIMS, "weight_change", "manifest")
 
 
 def judged(folder: Path, *claims: str) -> dict[str, Measurement]:
@@ -82,6 +86,23 @@ def test_exchanged_tables_of_scales_fail_and_both_tensors_are_named(
     cell = judged(quantized.store(encoding, tmp_path, damage), "row_profile")["row_profile"]
     assert cell.change == "regressed"
     assert [f"{name}.weight" in " ".join(cell.changes) for name in (QUERY, KEY)] == [True, True]
+
+
+@pytest.mark.parametrize("encoding", ["nf4", "GPTQ"])
+def test_doubled_scales_at_random_places_are_told(encoding: str) -> None:
+    """All but the few whose weights are the small ones of their rows."""
+    places, told = random.Random(0), []
+    for name in quantized.linear_modules():
+        plain = quantized.minilm()[f"{name}.weight"]
+        for _ in range(4):
+            leaves = dict(quantized.encoded(encoding, name))
+            scales = leaves[SCALES[encoding]].clone()
+            scales.view(-1)[places.randrange(scales.numel())] *= 2
+            leaves[SCALES[encoding]] = scales
+            decoded = quantized.ENCODINGS[encoding].decode(leaves)
+            told.append(bool(moved(plain, decoded.reshape(plain.shape), ROUNDING[encoding])))
+    assert len(told) == 48
+    assert sum(told) >= 46
 
 
 def test_the_gate_from_the_command_line(tmp_path: Path) -> None:

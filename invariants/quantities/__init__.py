@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from geometric_invariants.invariants.quantities import (
         attention,
         bulk,
+        change,
         completeness,
         embedding,
         head,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "attention",
     "bulk",
+    "change",
     "completeness",
     "embedding",
     "head",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from geometric_invariants.fixtures.architecture.completeness import completeness
 from geometric_invariants.fixtures.architecture.naming import pattern
 from geometric_invariants.fixtures.model import Model
-from geometric_invariants.fixtures.survey_rows import MatrixRow, VectorRow
+from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.fixtures.survey_sketches import VectorRow
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.drawn import table
 from geometric_invariants.invariants.finding import Finding, Named

@@ -18,6 +18,7 @@ from geometric_invariants.reports.results import (
     Tolerance,
     Value,
 )
+from geometric_invariants.reports.sketches import ENTRIES, Sketches
 
 numbers = st.floats(-1e300, 1e300)
 broken = numbers | st.sampled_from([float("nan"), float("inf"), float("-inf"), 1e308])
@@ -33,6 +34,12 @@ profiles = st.builds(
     norms=st.tuples(st.floats(0, 1e30), st.floats(0, 1e30)).map(packed),
     sums=st.tuples(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30)).map(packed),
     encoding=text,
+)
+
+sketches = st.builds(
+    lambda places, numbers: Sketches(0, 5, (places,), packed(numbers)),
+    text,
+    st.lists(st.floats(0, 1e30), min_size=ENTRIES + 3, max_size=ENTRIES + 3),
 )
 
 
@@ -116,6 +123,7 @@ def measurements(floats: st.SearchStrategy[float] = numbers) -> st.SearchStrateg
         tables=st.lists(tables(floats), max_size=2).map(tuple),
         notes=st.lists(text, max_size=2).map(tuple),
         profiles=st.dictionaries(text, profiles, max_size=2),
+        sketches=st.lists(sketches, max_size=2).map(tuple),
         tolerance=st.builds(Tolerance, floats, floats, text, floats),
         change=st.none() | st.sampled_from(["steady", "regressed", "new", "not comparable"]),
         message=text,
