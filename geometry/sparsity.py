@@ -12,6 +12,7 @@ from torch import Tensor
 
 from geometric_invariants.geometry.kernels import magnitudes as kernel
 from geometric_invariants.geometry.kernels.magnitudes import Pass
+from geometric_invariants.geometry.powers import Powers
 from geometric_invariants.geometry.row_blocks import RowBlocks
 
 THRESHOLDS = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -26,6 +27,8 @@ class Magnitudes:
 
     `binned` are counts by log₁₀|w| between `LOG_EDGES`, of some entries spread over the whole
     tensor, at most about 16,384; what is smaller or larger stands in the first or last bin.
+    `zeros` is the share of exact zeros among those entries, `kurtosis` their mean fourth power over
+    that of a variance: 3 of Gaussian ones, nan of zeros.
     """
 
     numel: int
@@ -36,6 +39,8 @@ class Magnitudes:
     below: tuple[int, ...]
     below_relative: tuple[int, ...]
     binned: tuple[int, ...]
+    zeros: float = 0.0
+    kurtosis: float = math.nan
 
     @property
     def rms(self) -> float:
@@ -74,10 +79,13 @@ def magnitudes_of(blocks: RowBlocks) -> Magnitudes:
     thresholds = [*(() if sums.below else THRESHOLDS), *(t * rms for t in THRESHOLDS)]
     step, place, non_finite = _step(numel, columns), 0, 0
     counts, binned = [0] * len(thresholds), [0] * (len(LOG_EDGES) - 1)
+    powers = Powers()
     for block in blocks():
         flat = block.reshape(-1)
         counts = _sum(counts, _below(flat, _edges(flat, thresholds)))
-        binned = _sum(binned, _binned(flat[-place % step :: step]))
+        entries = flat[-place % step :: step]
+        binned = _sum(binned, _binned(entries))
+        powers += Powers.of(entries)
         non_finite += 0 if finite else int(torch.count_nonzero(~torch.isfinite(flat)))
         place += len(flat)
     return Magnitudes(
@@ -89,6 +97,8 @@ def magnitudes_of(blocks: RowBlocks) -> Magnitudes:
         below=sums.below or tuple(counts[: len(THRESHOLDS)]),
         below_relative=tuple(counts[-len(THRESHOLDS) :]),
         binned=tuple(binned),
+        zeros=powers.zeros / max(1, powers.numel),
+        kurtosis=powers.kurtosis,
     )
 
 

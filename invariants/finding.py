@@ -39,6 +39,7 @@ class Finding:
     of a network that the claim is not about, and only shown. Where it is not
     `in_source_design` (too short a training, too small a model), the claim is measured alone.
     `profiles` sketch the matrices' rows, `sketches` all tensors, by place, for a baseline.
+    `where`: what a violated claim's line says of the place at fault: tensor, layer, rows.
     """
 
     estimate: Estimate
@@ -52,5 +53,6 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    where: str = ""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     sketches: tuple[Sketches, ...] = ()

@@ -19,5 +19,21 @@ def test_head_pairing(model: Model, measure: Measure) -> None:
     measure(quantities.pairing.head_pairing(model))
 
 
+def test_rotary_layout(model: Model, measure: Measure) -> None:
+    measure(quantities.rotary.rotary_layout(model))
+
+
+def test_head_and_table(model: Model, measure: Measure) -> None:
+    measure(quantities.token_rows.head_and_table(model))
+
+
+def test_untrained_rows(model: Model, measure: Measure) -> None:
+    measure(quantities.token_rows.untrained_rows(model))
+
+
+def test_position_order(model: Model, measure: Measure) -> None:
+    measure(quantities.token_rows.position_order(model))
+
+
 def test_kin_tokens(model: Model, measure: Measure) -> None:
-    measure(quantities.pairing.kin_tokens(model))
+    measure(quantities.kin.kin_tokens(model))

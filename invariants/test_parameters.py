@@ -16,6 +16,18 @@ def test_manifest(model: Model, measure: Measure) -> None:
     measure(quantities.parameters.manifest(model))
 
 
+def test_lost_tensors(model: Model, measure: Measure) -> None:
+    measure(quantities.completeness.lost_tensors(model))
+
+
+def test_peak_magnitude(model: Model, measure: Measure) -> None:
+    measure(quantities.tensors.peak_magnitude(model))
+
+
+def test_blank_weights(model: Model, measure: Measure) -> None:
+    measure(quantities.completeness.blank_weights(model))
+
+
 def test_embedding_parameter_share(model: Model, measure: Measure) -> None:
     measure(quantities.parameters.embedding_parameter_share(model))
 

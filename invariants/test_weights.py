@@ -59,6 +59,14 @@ def test_condition_number(model: Model, measure: Measure) -> None:
     measure(quantities.spectra.condition_number(model))
 
 
+def test_bulk_and_spikes(model: Model, measure: Measure) -> None:
+    measure(quantities.bulk.bulk_and_spikes(model))
+
+
+def test_tail_exponent(model: Model, measure: Measure) -> None:
+    measure(quantities.bulk.tail_exponent(model))
+
+
 def test_row_profile(model: Model, measure: Measure) -> None:
     measure(quantities.profiles.row_profile(model))
 

@@ -96,7 +96,8 @@ def judge(
         provenance=_provenance(model, settings.seed, seconds),
     )
     if band is not None:
-        measurement = dataclasses.replace(measurement, message=_sentence(value, band))
+        place = f": {finding.where}" if finding.where and verdict == "violated" else ""
+        measurement = dataclasses.replace(measurement, message=_sentence(value, band) + place)
     return _gate(finite(measurement), settings)
 
 

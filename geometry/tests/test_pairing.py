@@ -75,22 +75,42 @@ def test_dead_neurons_pair_with_nothing() -> None:
     assert (nothing.observed, nothing.z) == (0, 0)
 
 
+DRAWS = range(1000)
+
+
+def is_standard_normal(z: list[float]) -> bool:
+    return bool(stats.kstest(z, "norm").pvalue > 0.001)
+
+
 def test_z_of_random_neurons_is_standard_normal() -> None:
     """Rows and columns of very unlike lengths and directions, as trained ones are."""
-    z = []
-    for seed in range(300):
+    signed, magnitude = [], []
+    for seed in DRAWS:
         rows, columns = drawn(seed, 2, 96, 24)
         shared = drawn(seed + 7, 24)
         rows = rows * torch.linspace(0.1, 10, 96)[:, None] + shared
-        z.append(vector_pairing(rows, columns + 0.5 * shared).magnitude.z)
-    assert stats.kstest(z, "norm").pvalue > 0.001
+        found = vector_pairing(rows, columns + 0.5 * shared)
+        signed.append(found.signed.z)
+        magnitude.append(found.magnitude.z)
+    assert is_standard_normal(signed)
+    assert is_standard_normal(magnitude)
+
+
+def test_z_of_shuffled_positions_is_standard_normal() -> None:
+    """Neighbours share rows: a row is one pair's second and the next one's first."""
+    positions = drawn(1, 200, 16).cumsum(0)
+    z = []
+    for seed in DRAWS:
+        order = torch.randperm(200, generator=torch.Generator().manual_seed(seed))
+        rows = positions[order]
+        z.append(vector_pairing(rows[:-1], rows[1:]).signed.z)
+    assert is_standard_normal(z)
+    assert vector_pairing(positions[:-1], positions[1:]).signed.z > 20
 
 
 def test_z_of_random_heads_is_standard_normal() -> None:
-    z = [
-        head_pairing(drawn(seed, 48, 64), drawn(seed + 10_000, 64, 48), 4).z for seed in range(500)
-    ]
-    assert stats.kstest(z, "norm").pvalue > 0.001
+    z = [head_pairing(drawn(s, 48, 64), drawn(s + 10_000, 64, 48), 4).z for s in DRAWS]
+    assert is_standard_normal(z)
 
 
 @given(SEEDS, st.integers(1, 6), st.integers(4, 16))

@@ -34,7 +34,7 @@ def test_the_layout_shows_in_the_reading_that_is_right(
 
 
 def test_random_norms_spread_as_said() -> None:
-    found = [rotary_layout(norms(seed, 8, 64, 0)) for seed in range(500)]
+    found = [rotary_layout(norms(seed, 8, 64, 0)) for seed in range(1000)]
     assert stats.kstest([f.halves / f.std for f in found], "norm").pvalue > 0.001
 
 

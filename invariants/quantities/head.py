@@ -57,8 +57,24 @@ def _tied(table: Tensor, note: str) -> Finding:
     )
 
 
-def _apart(model: Model, head: Weight, table: Tensor, sampling: Sampling) -> Finding:
-    """Cosines over the rows that both have; the table is the decoder's where it has its own."""
+def untied_head(model: Model) -> tuple[Weight, Tensor, Tensor] | None:
+    """The head over tokens that is a table of its own, its rows, and those of the embedding.
+
+    The embedding is the decoder's where it has its own; both are cut to the rows that both have.
+    Raises CheckpointError where an entry is NaN or infinite.
+    """
+    table = model.embedding
+    if table is None:
+        return None
+    heads = [w for w in model.layout.having("head") if w.shape[1:] == table.shape[1:]]
+    if not heads:
+        return None
+    rows, table, _ = _both(model, heads[0], table)
+    return heads[0], rows, table
+
+
+def _both(model: Model, head: Weight, table: Tensor) -> tuple[Tensor, Tensor, list[str]]:
+    """The rows that head and embedding both have, and what is to be said of them."""
     own = [w for w in model.layout.having("embedding") if w.stack == "decoder"]
     if own and own[0].shape == head.shape:
         table = own[0].cut.take(model.checkpoint.read(own[0].tensor)).to(table.device)
@@ -70,7 +86,12 @@ def _apart(model: Model, head: Weight, table: Tensor, sampling: Sampling) -> Fin
     notes = [f"head {list(rows.shape)}, embedding {list(table.shape)}"]
     if len(rows) != len(table):
         notes.append(f"their first {both} rows are compared")
-    table, rows = table[:both], rows[:both]
+    return rows[:both], table[:both], notes
+
+
+def _apart(model: Model, head: Weight, table: Tensor, sampling: Sampling) -> Finding:
+    """Cosines over the rows that both have."""
+    rows, table, notes = _both(model, head, table)
     found = embedding.comparison(table, rows)
     judged = exact(found.cosines.mean().item())
     if model.is_twin:

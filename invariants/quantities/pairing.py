@@ -1,28 +1,22 @@
-"""Whether what belongs together does: a layer's neurons and heads, kin tokens (SPEC K2, K3, K9)."""
+"""Whether the two sides of a layer belong together: neurons, heads (SPEC K2, K3)."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
 
-import torch
-
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.survey_pairs import PairRow
-from geometric_invariants.fixtures.texts.kin import kin_spellings
-from geometric_invariants.geometry.embedding import column_means
 from geometric_invariants.geometry.estimate import exact
-from geometric_invariants.geometry.pairing import Pairing, vector_pairing
-from geometric_invariants.invariants.drawn import table
 from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
 from geometric_invariants.invariants.quantities.layer_lines import lines_by_layer
+from geometric_invariants.invariants.quantities.mispaired import likely_fault
 from geometric_invariants.invariants.quantities.stacks import by_stack
-from geometric_invariants.invariants.quantities.table import stored_table, vocabulary
-from geometric_invariants.reports.exhibits import Figure, Table
+from geometric_invariants.reports.exhibits import Figure
 
 _CLEAR = 8.0  # |z| of a model's median layer from which on a layer of its own is judged
+_NAMED = 8  # layers and experts
 _LOST = 4.0  # |z| under which a part does not stand out of dealt partners
-_FEWEST_KIN = 50  # pairs of tokens
 
 
 def neuron_pairing(model: Model) -> Finding:
@@ -35,6 +29,7 @@ def neuron_pairing(model: Model) -> Finding:
     strengths = {label: abs(row.pairing.z) for label, row in found.items()}
     median = statistics.median(strengths.values())
     weak = [label for label, z in strengths.items() if z < _LOST]
+    places = _places(model, {label: found[label] for label in weak}) if median > _CLEAR else []
     return Finding(
         estimate=exact(min(strengths.values()), "exact null"),
         design="|cos| of up and gate rows with down columns, partners dealt in blocks of 32",
@@ -49,7 +44,8 @@ def neuron_pairing(model: Model) -> Finding:
         parts=_by_layer(found, abs),
         in_source_design=median > _CLEAR,
         figures=() if model.is_twin else _figures("neuron pairing", found),
-        notes=tuple(_place_of(label, found[label]) for label in weak[:8] if median > _CLEAR),
+        notes=tuple(places),
+        where="; ".join(places[:2]) + _more(len(weak) - 2 if places else 0),
     )
 
 
@@ -72,45 +68,6 @@ def head_pairing(model: Model) -> Finding:
         parts=_by_layer(both, float),
         figures=() if model.is_twin else _figures("head pairing", both),
     )
-
-
-def kin_tokens(model: Model) -> Finding:
-    """Excess of the cosine of kin tokens' rows, centred, over dealt partners; the least of a kind.
-
-    Kinds of under 50 pairs are left out. Raises NotApplicableError where none has more.
-    """
-    words, rows = vocabulary(model), stored_table(model)
-    kinds = {
-        kind: [pair for pair in pairs if max(pair) < len(rows)]
-        for kind, pairs in kin_spellings(words.tokens).items()
-    }
-    kinds = {kind: pairs for kind, pairs in kinds.items() if len(pairs) >= _FEWEST_KIN}
-    if not kinds:
-        raise NotApplicableError(f"no {_FEWEST_KIN} tokens of the vocabulary have kin spellings")
-    mean = column_means(rows).to(rows.device)
-    found = {kind: _of_tokens(rows, mean, pairs) for kind, pairs in kinds.items()}
-    return Finding(
-        estimate=exact(min(pairing.excess for pairing in found.values()), "exact null"),
-        design="cosines of centred rows, partners dealt in blocks of 32",
-        controls=(Named("dealt partners", exact(0.0), "the excess of any table"),),
-        related=tuple(
-            Named(f"z, {kind}", exact(pairing.z), f"of {pairing.pairs} pairs")
-            for kind, pairing in found.items()
-        ),
-        parts={kind: pairing.excess for kind, pairing in found.items()},
-        tables=() if model.is_twin else (_table_of(found),),
-    )
-
-
-def _of_tokens(rows: torch.Tensor, mean: torch.Tensor, pairs: list[tuple[int, int]]) -> Pairing:
-    # In the order of rows, so that parts are ranges of them.
-    ordered = torch.tensor(sorted(pairs, key=_rows_of), device=rows.device)
-    first, second = (rows[side].float() - mean for side in ordered.T)
-    return vector_pairing(first, second, parts=16).signed
-
-
-def _rows_of(pair: tuple[int, int]) -> tuple[int, int]:
-    return max(pair), min(pair)
 
 
 def _rows(model: Model, of: tuple[str, ...], *, needed: bool = True) -> dict[str, PairRow]:
@@ -145,6 +102,19 @@ def _by_layer(found: dict[str, PairRow], sign: Callable[[float], float]) -> dict
     return parts
 
 
+def _places(model: Model, weak: dict[str, PairRow]) -> list[str]:
+    """Where layers do not belong to their partners, and how that may have come, in words."""
+    lines = []
+    for label, row in list(weak.items())[:_NAMED]:
+        likely = "" if model.is_twin else likely_fault(model, row.weight)
+        lines.append(_place_of(label, row) + (likely and f": {likely}"))
+    return lines
+
+
+def _more(count: int) -> str:
+    return f"; and {count} more" if count > 0 else ""
+
+
 def _place_of(label: str, row: PairRow) -> str:
     """Which neurons of a layer do not belong to their partners."""
     size, parts = row.pairing.size, row.pairing.by_part
@@ -168,14 +138,6 @@ def _figures(title: str, found: dict[str, PairRow]) -> tuple[Figure, ...]:
 
 def _side(row: PairRow) -> str:
     return f"{'cross ' if row.weight.role.startswith('cross') else ''}{row.of}"
-
-
-def _table_of(found: dict[str, Pairing]) -> Table:
-    return table(
-        "kin tokens",
-        ("pairs", "cosine", "of dealt partners", "z", "least z of a sixteenth"),
-        {kind: (p.pairs, p.observed, p.expected, p.z, min(p.by_part)) for kind, p in found.items()},
-    )
 
 
 def _mean(found: dict[str, PairRow], value: Callable[[PairRow], float]) -> float:
