@@ -17,7 +17,7 @@ def zero_runs(matrix: Tensor) -> list[tuple[int, int]]:
     >>> zero_runs(torch.tensor([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]))
     [(1, 2)]
     """
-    rows = matrix.reshape(len(matrix), -1)
+    rows = matrix.unsqueeze(1) if matrix.ndim == 1 else matrix
     suspects = (rows[:, :_FIRST] == 0).all(1).nonzero().flatten()
     if not suspects.numel():
         return []

@@ -72,12 +72,19 @@ def _reasons(m: Measurement) -> list[str]:
 def _passed(cells: list[Measurement]) -> str:
     ordered = sorted(cells, key=lambda m: m.claim != "manifest")
     said = [_SAID.get(m.claim, _as_measured)(m) for m in ordered if m.value is not None]
-    left = [m.title.lower() or m.claim for m in cells if m.value is None]
-    steady = sum(m.change == "steady" for m in cells)
+    said = [line for line in said if line]
+    left = [m.title.lower() or m.claim for m in cells if m.value is None and _is_missed(m)]
+    compared = [m.change for m in cells if m.change is not None and m.value is not None]
+    steady = compared.count("steady")
     said += [f"not checked: {', '.join(left)}"] if left else []
-    said += [f"{steady} of {len(cells)} steady against the baseline"] if steady else []
+    said += [f"{steady} of {len(compared)} steady against the baseline"] if steady else []
     seconds = max(m.provenance.load_seconds for m in cells)
     return f"whole: {'; '.join(said)}; in {seconds:.1f} s"
+
+
+def _is_missed(m: Measurement) -> bool:
+    """Whether a claim says something of every model, so that its absence is to be told."""
+    return m.claim in _SAID
 
 
 def _of_manifest(m: Measurement) -> str:
@@ -106,6 +113,14 @@ def _of_tokens(m: Measurement) -> str:
     return f"kin tokens {m.value.value:.2g} over others"
 
 
+def _of_names(m: Measurement) -> str:
+    return "" if m.value is None else "none lost"
+
+
+def _of_zeros(m: Measurement) -> str:
+    return "" if m.value is None else "none blank"
+
+
 def _as_measured(m: Measurement) -> str:
     assert m.value is not None
     return f"{m.title.lower() or m.claim} {m.value.value:.3g}"
@@ -113,6 +128,8 @@ def _as_measured(m: Measurement) -> str:
 
 _SAID: dict[str, Callable[[Measurement], str]] = {
     "manifest": _of_manifest,
+    "lost_tensors": _of_names,
+    "blank_weights": _of_zeros,
     "neuron_pairing": _of_neurons,
     "head_pairing": _of_heads,
     "kin_tokens": _of_tokens,

@@ -50,7 +50,7 @@ _FAULTS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     "a matrix of zeros": (
         "blank_weights",
         _rows(_DOWN, torch.zeros_like),
-        ("rows 0 – 127 of encoder layer 1 mlp_down", _DOWN),
+        ("encoder layer 1 mlp_down", f"{_DOWN}) is zero"),
     ),
     "a page of zeros": (
         "blank_weights",
