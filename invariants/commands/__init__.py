@@ -8,6 +8,7 @@ from collections.abc import Callable
 from geometric_invariants.fixtures.errors import InputError, UnavailableError
 from geometric_invariants.invariants.commands.compare import compare
 from geometric_invariants.invariants.commands.docs import docs
+from geometric_invariants.invariants.commands.faults import faults
 from geometric_invariants.invariants.commands.field import field
 from geometric_invariants.invariants.commands.modulate import modulate
 from geometric_invariants.invariants.commands.talk import talk
@@ -18,6 +19,7 @@ from geometric_invariants.reports.files import ResultsError
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compare": compare,
     "docs": docs,
+    "faults": faults,
     "field": field,
     "modulate": modulate,
     "talk": talk,

@@ -1,0 +1,229 @@
+"""Which faults a model's claims catch: each is written, measured and set beside the sound model.
+
+Only what is read off the weights takes part; nothing is passed forward.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from geometric_invariants.fixtures.errors import CheckpointError
+from geometric_invariants.fixtures.faults import Benign, Fault, State
+from geometric_invariants.fixtures.faults.state import Changes
+from geometric_invariants.fixtures.faults.writing import write
+from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
+from geometric_invariants.fixtures.survey_rows import Survey
+from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
+from geometric_invariants.invariants.claims import Claim
+from geometric_invariants.invariants.finding import NotApplicableError
+from geometric_invariants.invariants.verdicts import Settings, evaluate
+from geometric_invariants.reports.results import Measurement, Results, latest
+
+_LEFT_OUT = "only the weights are measured"
+_EVERYTHING = "*"  # read by a claim that asks for the survey
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a model's claims made of one fault.
+
+    `alone`: the claims that fail without a baseline, by id, with what they said; `compared`: those
+    that fail against the sound model's values. `refused` is the line of a checkpoint that was not
+    even opened, and counts for both.
+    """
+
+    fault: Fault
+    alone: Mapping[str, str]
+    compared: Mapping[str, str]
+    refused: str = ""
+
+    @property
+    def is_caught_alone(self) -> bool:
+        return bool(self.alone or self.refused)
+
+    @property
+    def is_caught(self) -> bool:
+        return bool(self.compared or self.refused)
+
+
+class _Watched(Checkpoint):
+    """A checkpoint that notes which tensors are read."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location)
+        self.asked: set[str] = set()
+
+    def read(self, name: str, device: torch.device | str = "cpu") -> Tensor:
+        self.asked.add(name)
+        return super().read(name, device)
+
+    def read_rows(
+        self, name: str, start: int, stop: int, device: torch.device | str = "cpu"
+    ) -> Tensor:
+        self.asked.add(name)
+        return super().read_rows(name, start, stop, device)
+
+    def slab(
+        self,
+        name: str,
+        index: int,
+        rows: tuple[int, int] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        self.asked.add(name)
+        return super().slab(name, index, rows, device)
+
+    def read_bytes(self, name: str, start: int, out: Tensor) -> None:
+        self.asked.add(name)
+        super().read_bytes(name, start, out)
+
+
+class WeightsOnly(Model):
+    """A model that has no forward pass, and the vocabulary of the sound one.
+
+    Raises CheckpointError on opening.
+    """
+
+    checkpoint: _Watched
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        device: torch.device | str,
+        words: Callable[[], Vocabulary | None],
+    ) -> None:
+        super().__init__(name, folder, device)
+        self.checkpoint = _Watched(folder)
+        self._words = words
+
+    @property
+    def why_not_loadable(self) -> str:
+        return _LEFT_OUT
+
+    @property
+    def loaded(self) -> NoReturn:
+        raise NotApplicableError(f"no forward pass: {_LEFT_OUT}")
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        return self._words()
+
+    @property
+    def survey(self) -> Survey:
+        self.checkpoint.asked.add(_EVERYTHING)
+        return super().survey
+
+    def forget(self) -> None:
+        """Let go of what claims share, but for the survey, so that the next claim reads its own."""
+        self.__dict__.pop("embedding", None)
+        self.memory.clear()
+        self.checkpoint.asked.clear()
+
+
+class Trial:
+    """A sound model's values, and what becomes of them under faults.
+
+    Stored anew first, as the faulty ones are, in a folder of its own that `close` removes. Raises
+    InputError for weights that are stored as codes.
+    """
+
+    def __init__(self, model: Model, claims: Iterable[Claim], settings: Settings) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="faults-")
+        self._model = model
+        self._settings = replace(settings, twins=0, baseline=None)
+        try:
+            sound = write(model.checkpoint, {}, Path(self._folder.name) / "sound")
+            self._measure_sound(self._opened(sound), claims)
+        except BaseException:
+            self.close()
+            raise
+
+    def _measure_sound(self, model: WeightsOnly, claims: Iterable[Claim]) -> None:
+        self.state = State.of(model.checkpoint, model.layout)
+        self._claims: list[Claim] = []
+        self._reads: dict[str, frozenset[str]] = {}
+        self._failing: set[str] = set()
+        measured: list[Measurement] = []
+        for claim in claims:
+            model.forget()
+            cell = evaluate(claim, model, self._settings)
+            if cell.verdict in {"violated", "error"}:
+                self._failing.add(claim.id)
+            if cell.value is None and cell.verdict != "error":
+                continue
+            self._claims.append(claim)
+            self._reads[claim.id] = frozenset(model.checkpoint.asked)
+            measured.append(cell)
+        self.sound = latest(measured)
+        self._baseline = Results(self.sound.measurements)
+
+    @property
+    def claims(self) -> list[str]:
+        """The claims that take part: those with a value that no forward pass is needed for."""
+        return [claim.id for claim in self._claims]
+
+    @property
+    def failing(self) -> list[str]:
+        """The claims that the sound model itself fails; they catch nothing."""
+        return sorted(self._failing)
+
+    def run(self, faults: Iterable[Fault], seed: int = 0) -> Iterator[Detection]:
+        """What is made of every fault that applies, one after the other."""
+        for fault in faults:
+            changes = fault.changes(self.state, seed)
+            if changes is not None:
+                yield self._detection(fault, changes)
+
+    def _detection(self, fault: Fault, changes: Changes) -> Detection:
+        prefix, shards = (fault.prefix, fault.shards) if isinstance(fault, Benign) else ("", 1)
+        with tempfile.TemporaryDirectory(dir=self._folder.name) as name:
+            folder = Path(name) / fault.name
+            try:
+                write(self._model.checkpoint, changes, folder, prefix=prefix, shards=shards)
+                broken = self._opened(folder)
+            except CheckpointError as error:
+                line = str(error).replace(f"{folder}", fault.name)
+                return Detection(fault, {}, {}, refused=line)
+            settings = replace(self._settings, baseline=self._baseline)
+            cells = [evaluate(c, broken, settings) for c in self._touched(changes)]
+            broken.release()
+        alone = {c.claim: c.message for c in cells if c.verdict in {"violated", "error"}}
+        moved = {c.claim: next(iter(c.changes), "") for c in cells if _is_moved(c)}
+        alone = {claim: line for claim, line in alone.items() if claim not in self._failing}
+        return Detection(fault, alone, moved | alone)
+
+    def _touched(self, changes: Changes) -> list[Claim]:
+        """The claims that a change can move: the others read no tensor that it touches."""
+        before = self.state.tensors
+        if any(new is None or name not in before for name, new in changes.items()):
+            return self._claims
+        if not changes:
+            return self._claims
+        names = changes.keys() | {_EVERYTHING}
+        return [claim for claim in self._claims if names & self._reads[claim.id]]
+
+    def _opened(self, folder: Path) -> WeightsOnly:
+        model = self._model
+        return WeightsOnly(model.id, folder, model.device, lambda: model.vocabulary)
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _is_moved(cell: Measurement) -> bool:
+    return cell.change in {"regressed", "vanished"}
