@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from torch import Tensor
 
+from geometric_invariants.fixtures import survey as surveys
 from geometric_invariants.fixtures.errors import CheckpointError
 from geometric_invariants.fixtures.faults import Benign, Fault, State
 from geometric_invariants.fixtures.faults.state import Changes
@@ -27,6 +29,7 @@ from geometric_invariants.invariants.finding import NotApplicableError
 from geometric_invariants.invariants.verdicts import Settings, evaluate
 from geometric_invariants.reports.results import Measurement, Results, latest
 
+T = TypeVar("T")
 _LEFT_OUT = "only the weights are measured"
 _EVERYTHING = "*"  # read by a claim that asks for the survey
 
@@ -86,24 +89,66 @@ class _Watched(Checkpoint):
         super().read_bytes(name, start, out)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A piece of a survey's work, and the tensors that it read."""
+
+    result: Any
+    read: frozenset[str]
+
+
+class _Remembering(Executor):
+    """Does a survey's work in turn; what reads no changed tensor is the sound model's result."""
+
+    def __init__(
+        self, asked: set[str], known: dict[object, _Done], changed: frozenset[str] | None
+    ) -> None:
+        self._asked, self._known, self._changed = asked, known, changed
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,  # noqa: ARG002
+        chunksize: int = 1,  # noqa: ARG002
+        **_: object,
+    ) -> Iterator[T]:
+        for checkpoint, work, device in zip(*iterables, strict=False):
+            key = fn.__name__, tuple(work) if isinstance(work, list) else work
+            known = self._known.get(key)
+            if self._changed is not None and known and not known.read & self._changed:
+                yield known.result
+                continue
+            before = frozenset(self._asked)
+            self._asked.clear()
+            result = fn(checkpoint, work, device)
+            if self._changed is None:
+                self._known[key] = _Done(result, frozenset(self._asked))
+            self._asked.update(before)
+            yield result
+
+
 class WeightsOnly(Model):
     """A model that has no forward pass, and the vocabulary of the sound one.
 
-    Raises CheckpointError on opening.
+    `changed` names the tensors in which it differs from the sound one, whose survey `known` holds;
+    None for the sound one itself, which fills it. Raises CheckpointError on opening.
     """
 
     checkpoint: _Watched
 
     def __init__(
         self,
-        name: str,
+        sound: Model,
         folder: Path,
-        device: torch.device | str,
-        words: Callable[[], Vocabulary | None],
+        known: dict[object, _Done],
+        changed: frozenset[str] | None = None,
     ) -> None:
-        super().__init__(name, folder, device)
+        super().__init__(sound.id, folder, sound.device)
         self.checkpoint = _Watched(folder)
-        self._words = words
+        self._sound = sound
+        self._executor = _Remembering(self.checkpoint.asked, known, changed)
+        self._survey: Survey | None = None
 
     @property
     def why_not_loadable(self) -> str:
@@ -115,12 +160,16 @@ class WeightsOnly(Model):
 
     @property
     def vocabulary(self) -> Vocabulary | None:
-        return self._words()
+        return self._sound.vocabulary
 
     @property
     def survey(self) -> Survey:
         self.checkpoint.asked.add(_EVERYTHING)
-        return super().survey
+        if self._survey is None:
+            self._survey = surveys.survey(
+                self.checkpoint, self.layout, device=self.device, executor=self._executor
+            )
+        return self._survey
 
     def forget(self) -> None:
         """Let go of what claims share, but for the survey, so that the next claim reads its own."""
@@ -140,9 +189,10 @@ class Trial:
         self._folder = tempfile.TemporaryDirectory(prefix="faults-")
         self._model = model
         self._settings = replace(settings, twins=0, baseline=None)
+        self._known: dict[object, _Done] = {}
         try:
             sound = write(model.checkpoint, {}, Path(self._folder.name) / "sound")
-            self._measure_sound(self._opened(sound), claims)
+            self._measure_sound(WeightsOnly(model, sound, self._known), claims)
         except BaseException:
             self.close()
             raise
@@ -189,13 +239,13 @@ class Trial:
             folder = Path(name) / fault.name
             try:
                 write(self._model.checkpoint, changes, folder, prefix=prefix, shards=shards)
-                broken = self._opened(folder)
+                broken = WeightsOnly(self._model, folder, self._known, frozenset(changes))
             except CheckpointError as error:
                 line = str(error).replace(f"{folder}", fault.name)
                 return Detection(fault, {}, {}, refused=line)
             settings = replace(self._settings, baseline=self._baseline)
             cells = [evaluate(c, broken, settings) for c in self._touched(changes)]
-            broken.release()
+            broken.forget()
         alone = {c.claim: c.message for c in cells if c.verdict in {"violated", "error"}}
         moved = {c.claim: next(iter(c.changes), "") for c in cells if _is_moved(c)}
         alone = {claim: line for claim, line in alone.items() if claim not in self._failing}
@@ -210,10 +260,6 @@ class Trial:
             return self._claims
         names = changes.keys() | {_EVERYTHING}
         return [claim for claim in self._claims if names & self._reads[claim.id]]
-
-    def _opened(self, folder: Path) -> WeightsOnly:
-        model = self._model
-        return WeightsOnly(model.id, folder, model.device, lambda: model.vocabulary)
 
     def close(self) -> None:
         self._folder.cleanup()
