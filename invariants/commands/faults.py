@@ -95,17 +95,25 @@ def _summary(found: list[Detection], chosen: int, *, benign: bool) -> list[str]:
     alone = [f for f in found if f.is_caught_alone]
     compared = [f for f in found if f.is_caught]
     count = len(found)
-    lines = [
+    line = (
         f"{'alarms' if benign else 'caught'} without a baseline {_share(len(alone), count)},"
         f" with it {_share(len(compared), count)};"
         f" {chosen - count} of {chosen} do not apply to this model"
-    ]
+    )
     if benign:
-        return lines
-    for name, caught in (("without a baseline", alone), ("with it", compared)):
-        missed = [f.fault.name for f in found if f not in caught]
-        lines.append(f"missed {name}: {', '.join(missed) or 'none'}")
-    return lines
+        return [line]
+    missed = {
+        "without a baseline": [f.fault for f in found if not f.is_caught_alone],
+        "with it": [f.fault for f in found if not f.is_caught],
+    }
+    return [line, *(text for name, these in missed.items() for text in _missed(name, these))]
+
+
+def _missed(name: str, these: list[Fault]) -> list[str]:
+    """A line for each kind of what was missed."""
+    by_kind = ((kind, [f.name for f in these if f.kind == kind]) for kind in KINDS)
+    lines = [f"  {kind}: {', '.join(names)}" for kind, names in by_kind if names]
+    return [f"missed {name}{':' if lines else ': none'}", *lines]
 
 
 def _share(part: int, whole: int) -> str:

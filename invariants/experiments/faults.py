@@ -241,14 +241,20 @@ class Trial:
                 write(self._model.checkpoint, changes, folder, prefix=prefix, shards=shards)
                 broken = WeightsOnly(self._model, folder, self._known, frozenset(changes))
             except CheckpointError as error:
-                line = str(error).replace(f"{folder}", fault.name)
-                return Detection(fault, {}, {}, refused=line)
+                return Detection(fault, {}, {}, refused=str(error).replace(str(folder), fault.name))
             settings = replace(self._settings, baseline=self._baseline)
             cells = [evaluate(c, broken, settings) for c in self._touched(changes)]
             broken.forget()
-        alone = {c.claim: c.message for c in cells if c.verdict in {"violated", "error"}}
-        moved = {c.claim: next(iter(c.changes), "") for c in cells if _is_moved(c)}
-        alone = {claim: line for claim, line in alone.items() if claim not in self._failing}
+        alone = {
+            c.claim: c.message.replace(str(folder), fault.name)
+            for c in cells
+            if c.verdict in {"violated", "error"} and c.claim not in self._failing
+        }
+        moved = {
+            c.claim: next(iter(c.changes), "").replace(str(folder), fault.name)
+            for c in cells
+            if c.change in {"regressed", "vanished"}
+        }
         return Detection(fault, alone, moved | alone)
 
     def _touched(self, changes: Changes) -> list[Claim]:
@@ -269,7 +275,3 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_moved(cell: Measurement) -> bool:
-    return cell.change in {"regressed", "vanished"}
