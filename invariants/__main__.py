@@ -6,6 +6,7 @@ python -m invariants field MODEL: a field modulator trained on its encoder, or a
 python -m invariants compare A B: the wider token embedding laid over the narrower, with its null.
 python -m invariants train MODEL: a modulator learns definition → lemma on the frozen model.
 python -m invariants talk MODEL [TEXT …]: what an encoder–decoder generates, plain and modulated.
+python -m invariants faults MODEL: which ways of breaking it its claims and baseline would catch.
 python -m invariants docs: the tables of docs/ drawn anew; with --check, whether they are stale.
 """
 

@@ -20,6 +20,7 @@ INNER_DOORS = {
     "storage": {"errors"},
     "architecture": {"errors", "storage", "torchvision_operators"},
     "texts": {"errors", "torchvision_operators"},
+    "faults": {"architecture", "errors", "storage", "texts"},
 }
 
 

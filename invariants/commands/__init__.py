@@ -9,6 +9,7 @@ from geometric_invariants.fixtures.errors import InputError, UnavailableError
 from geometric_invariants.invariants.commands.check import check
 from geometric_invariants.invariants.commands.compare import compare
 from geometric_invariants.invariants.commands.docs import docs
+from geometric_invariants.invariants.commands.faults import faults
 from geometric_invariants.invariants.commands.field import field
 from geometric_invariants.invariants.commands.modulate import modulate
 from geometric_invariants.invariants.commands.talk import talk
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "check": check,
     "compare": compare,
     "docs": docs,
+    "faults": faults,
     "field": field,
     "modulate": modulate,
     "talk": talk,
