@@ -21,6 +21,7 @@ from geometric_invariants.fixtures.faults import Benign, Fault, State
 from geometric_invariants.fixtures.faults.state import Changes
 from geometric_invariants.fixtures.faults.writing import write
 from geometric_invariants.fixtures.model import Model
+from geometric_invariants.fixtures.reading import Reading
 from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
 from geometric_invariants.fixtures.survey_rows import Survey
 from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
@@ -171,6 +172,10 @@ class WeightsOnly(Model):
             )
         return self._survey
 
+    @property
+    def reading(self) -> Reading:
+        return Reading.of(self.survey)
+
     def forget(self) -> None:
         """Let go of what claims share, but for the survey, so that the next claim reads its own."""
         self.__dict__.pop("embedding", None)
@@ -260,7 +265,10 @@ class Trial:
     def _touched(self, changes: Changes) -> list[Claim]:
         """The claims that a change can move: the others read no tensor that it touches."""
         before = self.state.tensors
-        if any(new is None or name not in before for name, new in changes.items()):
+        if any(
+            new is None or name not in before or new.shape != before[name].shape
+            for name, new in changes.items()
+        ):
             return self._claims
         if not changes:
             return self._claims
