@@ -29,6 +29,9 @@ WITHOUT_PASSES = (
 )
 
 
+FLOAT32 = {"observed", "expected", "std", "by_part", "norms", "products", "sums"}
+
+
 def claims() -> list[str]:
     modules = [getattr(quantities, name) for name in WITHOUT_PASSES]
     return [claim for claim in load_claims() if any(hasattr(m, claim) for m in modules)]
@@ -59,7 +62,9 @@ def test_the_survey_is_the_cpus() -> None:
     ours, theirs = list(numbers(on_cpu)), list(numbers(on_gpu))
     assert len(ours) == len(theirs) > 1000
     for (name, expected), (_, found) in zip(ours, theirs, strict=True):
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), name
+        # Cosines, Grams and sketches are products of float32 numbers.
+        rel, least = (1e-4, 1e-4) if name in FLOAT32 else (1e-9, 1e-12)
+        assert found == pytest.approx(expected, rel=rel, abs=least), name
 
 
 def numbers(found: Any, name: str = "") -> Iterator[tuple[str, float]]:
