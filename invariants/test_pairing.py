@@ -15,6 +15,10 @@ def test_neuron_pairing(model: Model, measure: Measure) -> None:
     measure(quantities.pairing.neuron_pairing(model))
 
 
+def test_unpaired_heads(model: Model, measure: Measure) -> None:
+    measure(quantities.pairing.unpaired_heads(model))
+
+
 def test_head_pairing(model: Model, measure: Measure) -> None:
     measure(quantities.pairing.head_pairing(model))
 

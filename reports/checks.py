@@ -71,8 +71,7 @@ def _reasons(m: Measurement) -> list[str]:
 
 def _passed(cells: list[Measurement]) -> str:
     ordered = sorted(cells, key=lambda m: m.claim != "manifest")
-    said = [_SAID.get(m.claim, _as_measured)(m) for m in ordered if m.value is not None]
-    said = [line for line in said if line]
+    said = [_SAID.get(m.claim, _as_measured)(m) for m in ordered if m.value and not _is_count(m)]
     left = [m.title.lower() or m.claim for m in cells if m.value is None and _is_missed(m)]
     compared = [m.change for m in cells if m.change is not None and m.value is not None]
     steady = compared.count("steady")
@@ -113,12 +112,9 @@ def _of_tokens(m: Measurement) -> str:
     return f"kin tokens {m.value.value:.2g} over others"
 
 
-def _of_names(m: Measurement) -> str:
-    return "" if m.value is None else "none lost"
-
-
-def _of_zeros(m: Measurement) -> str:
-    return "" if m.value is None else "none blank"
+def _is_count(m: Measurement) -> bool:
+    """Whether a claim counts faults, of which a model that is whole has none."""
+    return m.stated and m.band == (0, 0)
 
 
 def _as_measured(m: Measurement) -> str:
@@ -128,8 +124,6 @@ def _as_measured(m: Measurement) -> str:
 
 _SAID: dict[str, Callable[[Measurement], str]] = {
     "manifest": _of_manifest,
-    "lost_tensors": _of_names,
-    "blank_weights": _of_zeros,
     "neuron_pairing": _of_neurons,
     "head_pairing": _of_heads,
     "kin_tokens": _of_tokens,

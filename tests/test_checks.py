@@ -25,7 +25,10 @@ Change = Callable[[Tensors], Tensors]
 _BLOCK = "encoder.block.1.layer.1.DenseReluDense"
 _UP, _DOWN, _TABLE = f"{_BLOCK}.wi.weight", f"{_BLOCK}.wo.weight", "shared.weight"
 _GAIN = "encoder.block.1.layer.0.layer_norm.weight"
-_CLAIMS = ("lost_tensors", "blank_weights", "neuron_pairing", "kin_tokens", "untrained_rows")
+_ATTENTION = "encoder.block.1.layer.0.SelfAttention"
+_QUERY, _VALUE, _OUTPUT = (f"{_ATTENTION}.{side}.weight" for side in "qvo")
+_UNIVERSAL = ("lost_tensors", "blank_weights", "neuron_pairing", "unpaired_heads", "kin_tokens")
+_CLAIMS = (*_UNIVERSAL, "untrained_rows")
 
 
 def _rows(name: str, change: Callable[[Tensor], Tensor]) -> Change:
@@ -77,6 +80,21 @@ _FAULTS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         lambda tensors: {**tensors, _UP: tensors[_UP.replace("block.1", "block.0")].clone()},
         (_UP, "those of encoder layer 0 mlp_down"),
     ),
+    "an output transposed": (
+        "unpaired_heads",
+        _rows(_OUTPUT, lambda w: w.T),
+        (_VALUE, "do not belong to the output projection"),
+    ),
+    "values halved and exchanged": (
+        "unpaired_heads",
+        _rows(_VALUE, lambda w: w.roll(len(w) // 2, 0)),
+        (_VALUE, "encoder layer 1"),
+    ),
+    "queries drawn afresh": (
+        "unpaired_heads",
+        _rows(_QUERY, lambda w: _drawn(*w.shape) * w.std()),
+        (_QUERY, "do not belong to the keys"),
+    ),
     "rows moved from one on": (
         "kin_tokens",
         _rows(_TABLE, lambda w: torch.cat([w[:5000], w[5000:].roll(1, 0)])),
@@ -99,7 +117,7 @@ def broken(tmp_path: Path, t5_tiny: Model) -> Callable[[Change], dict[str, Measu
 
 def test_the_sound_model_passes(t5_tiny: Model) -> None:
     found = measure(local(t5_tiny.checkpoint.folder), QUICK, *_CLAIMS)
-    assert [cell.verdict for cell in found.values()] == [*["holds"] * 4, "measured"]
+    assert [cell.verdict for cell in found.values()] == [*["holds"] * len(_UNIVERSAL), "measured"]
     assert all(not cell.fails for cell in found.values())
 
 

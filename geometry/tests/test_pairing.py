@@ -171,3 +171,25 @@ def test_heads_that_share_count_once_each(seed: int, groups: int, shared: int, d
     one, other = head_pairing(left, right, heads), head_pairing(left, repeated, heads)
     assert one.observed == pytest.approx(other.observed, rel=1e-6)
     assert one.by_part == pytest.approx(other.by_part, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.25, 0.5])
+def test_runs_that_lost_their_partners_are_strays(share: float) -> None:
+    up, down = paired_neurons(3, 2048, 256)
+    lost = round(len(up) * share)
+    start = 512
+    order = torch.arange(len(up))
+    order[start : start + lost] = order[start : start + lost].roll(lost // 2)
+    sound = vector_pairing(up, down).magnitude
+    broken = vector_pairing(up[order], down).magnitude
+    assert sound.strays() == {}
+    rows = {row for first, last in broken.strays() for row in range(first, last + 1)}
+    meant = set(range(start, start + lost))
+    assert rows
+    assert len(rows & meant) > 0.8 * len(meant)
+    assert len(rows - meant) < 0.5 * len(meant)
+
+
+def test_a_last_run_of_few_pairs_is_no_stray() -> None:
+    up, down = paired_neurons(4, 2048 + 1, 256)
+    assert vector_pairing(up, down).magnitude.strays() == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 
@@ -16,20 +17,29 @@ from geometric_invariants.reports.exhibits import Figure
 
 _CLEAR = 8.0  # |z| of a model's median layer from which on a layer of its own is judged
 _NAMED = 8  # layers and experts
+_LARGE = 1 << 19  # entries of an up projection, whose z was never under 40 in a trained model
+_NONE_PAIRS = "no layer's neurons belong together: drawn afresh, or in an order that is not theirs"
 _LOST = 4.0  # |z| under which a part does not stand out of dealt partners
+_SHARE = 64.0  # of the median, that is counted as one where it is more
+_FEWEST, _WIDE, _OTHERS = 4, 16.0, 8.0  # layers; |z| of their heads: the median, all but the lost
 
 
 def neuron_pairing(model: Model) -> Finding:
     """z of mean |cos| of neurons' input and output weights, the least of any layer and expert.
 
-    Judged where the median over layers is above 8: the z of sound layers grows with the root of
-    neurons × width, so that small ones say nothing.
+    In units of a sixty-fourth of the model's median where that is more than one; in a layer most of
+    whose runs of neurons stand out, that of a run which does not. Judged where the median over
+    layers is above 8, and where layers are large and none stands out: the z of sound layers grows
+    with the root of neurons × width, so that small ones say nothing.
     """
     found = _rows(model, ("up", "gate"))
-    strengths = {label: abs(row.pairing.z) for label, row in found.items()}
-    median = statistics.median(strengths.values())
+    median = statistics.median(abs(row.pairing.z) for row in found.values())
+    unit = max(1.0, median / _SHARE)
+    strengths = {label: _strength(row, unit) for label, row in found.items()}
     weak = [label for label, z in strengths.items() if z < _LOST]
     places = _places(model, {label: found[label] for label in weak}) if median > _CLEAR else []
+    if untrained := len(weak) == len(found) and all(map(_is_large, found.values())):
+        places = [_NONE_PAIRS]
     return Finding(
         estimate=exact(min(strengths.values()), "exact null"),
         design="|cos| of up and gate rows with down columns, partners dealt in blocks of 32",
@@ -42,11 +52,25 @@ def neuron_pairing(model: Model) -> Finding:
             Named("mean cosine", exact(_mean(found, _signed)), "with its sign"),
         ),
         parts=_by_layer(found, abs),
-        in_source_design=median > _CLEAR,
+        in_source_design=median > _CLEAR or untrained,
         figures=() if model.is_twin else _figures("neuron pairing", found),
         notes=tuple(places),
-        where="; ".join(places[:2]) + _more(len(weak) - 2 if places else 0),
+        where="; ".join(places[:2]) + _more(len(weak) - 2 if len(places) > 1 else 0),
     )
+
+
+def is_trained(model: Model) -> bool:
+    """Whether the neurons of the median layer stand out of dealt partners."""
+    rows = _rows(model, ("up", "gate"), needed=False)
+    return bool(rows) and _median(rows) > _CLEAR
+
+
+def _is_large(row: PairRow) -> bool:
+    return math.prod(row.weight.shape) >= _LARGE
+
+
+def _strength(row: PairRow, unit: float) -> float:
+    return min(abs(row.pairing.z) / unit, *row.pairing.strays().values(), math.inf)
 
 
 def head_pairing(model: Model) -> Finding:
@@ -67,6 +91,51 @@ def head_pairing(model: Model) -> Finding:
         ),
         parts=_by_layer(both, float),
         figures=() if model.is_twin else _figures("head pairing", both),
+    )
+
+
+def unpaired_heads(model: Model) -> Finding:
+    """How many layers' heads do not pair where those of all other layers do.
+
+    Values with outputs, and queries with keys that positions do not rotate, each by stack: judged
+    where there are four layers, their median |z| is 16 or more and no |z| but those under 4 is
+    under 8. Raises NotApplicableError where nothing is judged.
+    """
+    sides: dict[tuple[str, str], dict[str, PairRow]] = {}
+    for row in model.reading.pairs:
+        if row.of in ("values", "queries"):
+            sides.setdefault((row.weight.stack, _side(row)), {})[_label(row)] = row
+    judged = {side: rows for side, rows in sides.items() if _tells(rows)}
+    if not judged:
+        raise NotApplicableError("the heads of no stack are all paired clearly enough to judge one")
+    lost = [
+        f"{label}: heads of {row.weight.tensor} do not belong to {_PARTNER[row.of]}"
+        for rows in judged.values()
+        for label, row in rows.items()
+        if abs(row.pairing.z) < _LOST
+    ]
+    return Finding(
+        estimate=exact(len(lost), "exact null"),
+        design="layers whose |z| is under 4 where all others' is above 8",
+        related=tuple(
+            Named(f"median |z|, {' '.join(side)}", exact(_median(rows)), "over layers")
+            for side, rows in judged.items()
+        ),
+        where="; ".join(lost[:2]) + _more(len(lost) - 2),
+        notes=tuple(lost[:_NAMED]),
+    )
+
+
+_PARTNER = {"values": "the output projection", "queries": "the keys"}
+
+
+def _tells(rows: dict[str, PairRow]) -> bool:
+    strengths = [abs(row.pairing.z) for row in rows.values()]
+    paired = [z for z in strengths if z >= _LOST]
+    return (
+        len(strengths) >= _FEWEST
+        and statistics.median(strengths) >= _WIDE
+        and min(paired, default=0.0) >= _OTHERS
     )
 
 
@@ -117,14 +186,16 @@ def _more(count: int) -> str:
 
 def _place_of(label: str, row: PairRow) -> str:
     """Which neurons of a layer do not belong to their partners."""
-    size, parts = row.pairing.size, row.pairing.by_part
-    typical = statistics.median(parts)
-    lost = [i for i, z in enumerate(parts) if z < min(2.0, typical / 2)]
-    if 2 * typical > _LOST and lost and len(lost) < len(parts):
-        last = min(row.weight.shape[0], (lost[-1] + 1) * size)
-        where = f"rows {lost[0] * size} – {last - 1}"
-    else:
-        where = "rows"
+    strays = sorted(row.pairing.strays())
+    where = "rows"
+    if strays:
+        runs: list[tuple[int, int]] = []
+        for first, last in strays:
+            if runs and runs[-1][1] == first - 1:
+                runs[-1] = runs[-1][0], last
+            else:
+                runs.append((first, last))
+        where = "rows " + ", ".join(f"{first} – {last}" for first, last in runs[:_NAMED])
     return f"{label}: {where} of {row.weight.tensor} do not belong to their partners"
 
 

@@ -16,14 +16,16 @@ from geometric_invariants.geometry.pairing import Pairing, vector_pairing
 from geometric_invariants.invariants.drawn import table
 from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
 from geometric_invariants.invariants.quantities.head import untied_head
+from geometric_invariants.invariants.quantities.pairing import is_trained
 from geometric_invariants.invariants.quantities.stacks import by_stack
 from geometric_invariants.invariants.quantities.table import TokenTable, moments, token_table
 from geometric_invariants.reports.exhibits import Table
 
 _PARTS = 16
+_IN_ORDER = 0.1  # excess: the claim's edge
 _SPHERE = 0.01  # CV of norms under which they say nothing
 _RUN, _SHOWN = 8, 16  # rows of a run, runs
-_POSITIONS = 8
+_POSITIONS, _ENOUGH = 8, 128  # of a table, and of one that is judged
 
 
 def head_and_table(model: Model) -> Finding:
@@ -93,8 +95,9 @@ def untrained_rows(model: Model) -> Finding:
 def position_order(model: Model) -> Finding:
     """Excess of the cosine of neighbouring rows of a learned position table over dealt partners.
 
-    The first table of the judged stack with eight positions or more. A table that was moved by
-    some rows shows none of it: that needs a baseline.
+    The first table of the judged stack with eight positions or more; judged from 128 on where the
+    model's neurons pair. A table that was moved by some rows shows none of it: that needs a
+    baseline.
     """
     tables = [w for w in model.layout.having("position_embedding") if len(w.shape) == 2]
     judged = by_stack(model, tables, lambda weight: weight.stack).judged
@@ -107,6 +110,7 @@ def position_order(model: Model) -> Finding:
     return Finding(
         estimate=exact(signed.excess, "exact null"),
         design="cosines of neighbouring positions, partners dealt in blocks of 32",
+        in_source_design=len(rows) >= _ENOUGH and is_trained(model),
         controls=(Named("dealt partners", exact(0.0), "the excess of any order"),),
         related=(
             Named("z", exact(signed.z), "of shuffled rows standard normal"),
@@ -114,6 +118,9 @@ def position_order(model: Model) -> Finding:
             Named("… of dealt partners", exact(signed.expected), "null"),
         ),
         tables=() if model.is_twin else (_by_ids(weight.tensor, signed),),
+        where=f"the rows of {weight.tensor} are in another order, or drawn afresh"
+        if signed.excess < _IN_ORDER
+        else "",
     )
 
 
