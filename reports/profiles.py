@@ -22,7 +22,8 @@ class Profile:
     norms and sums of the entries, and the standard deviations that rounding leaves in both, ""
     where entries are stored as they are. `encoding` is what they are stored as, `group` how many
     neighbours share a scale, 0 where more than a row does. `is_head`: a task may replace it, as it
-    stands outside all layers. Raises ValueError for text that does not hold such numbers.
+    stands outside all layers. `free_rows`: which of them comes first says nothing. Raises
+    ValueError for text that does not hold such numbers.
     """
 
     tensor: str
@@ -36,6 +37,7 @@ class Profile:
     encoding: str = ""
     group: int = 0
     is_head: bool = False
+    free_rows: bool = False
 
     def __post_init__(self) -> None:
         if min(self.rows, self.columns, self.step) < 1 or self.group < 0:

@@ -208,16 +208,26 @@ def _spread(moves: list[_Move]) -> float:
 
 
 def _trained(old: Profile, new: Profile) -> list[str]:
-    """A line if a block changed by more than training further does."""
-    norms = list(zip(unpacked(old.norms), unpacked(new.norms), strict=True))
-    least = _SMALL * statistics.median(before for before, _ in norms)
-    floored = [(max(before, least), max(after, least)) for before, after in norms]
+    """A line if a block changed by more than training further does.
+
+    Blocks of rows whose order says nothing are compared by size: where a block holds several rows,
+    another order makes other blocks.
+    """
+    before, after = unpacked(old.norms), unpacked(new.norms)
+    places, most = list(range(new.blocks)), _TRAINED
+    if old.free_rows and new.free_rows:
+        places.sort(key=after.__getitem__)
+        before, after = tuple(sorted(before)), tuple(sorted(after))
+        most = _TRAINED if new.step == 1 else _TRAINED**2
+    least = _SMALL * statistics.median(before)
+    floored = [(max(a, least), max(b, least)) for a, b in zip(before, after, strict=True)]
     ratios = [1.0 if a == b else max(a, b) / min(a, b) if a and b else math.inf for a, b in floored]
     worst = max(range(len(ratios)), key=ratios.__getitem__)
-    if ratios[worst] <= math.sqrt(_TRAINED):
+    if ratios[worst] <= math.sqrt(most):
         return []
-    allowed = floored[worst][0] * (math.sqrt(_TRAINED) - 1)
-    return [_line(old, new, worst, "norm", norms[worst], allowed)]
+    allowed = floored[worst][0] * (math.sqrt(most) - 1)
+    moved = before[worst], after[worst]
+    return [_line(old, new, places[worst], "norm", moved, allowed)]
 
 
 def _line(

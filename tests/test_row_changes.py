@@ -198,3 +198,31 @@ def test_what_is_gone_and_what_has_another_shape() -> None:
     assert grown.uncompared == ["w: 40 × 64 → 30 × 64, its rows were not compared"]
     again = {"w": dataclasses.replace(old["w"], tensor="other")}
     assert row_changes.compare(old, again) == row_changes.RowChanges()
+
+
+@settings(max_examples=TRIALS, deadline=None)
+@given(
+    st.sampled_from(["Gaussian", "heavy tails", "uneven rows"]),
+    st.integers(40, 300),
+    st.sampled_from([64, 1024]),
+    st.integers(0, 2**31),
+)
+def test_neurons_in_another_order_pass(kind: str, rows: int, most: int, seed: int) -> None:
+    old = weights(kind, rows, 96, seed)
+    new = old[torch.randperm(rows, generator=torch.Generator().manual_seed(seed))]
+    before, after = (
+        {"w": dataclasses.replace(told(matrix, most=most)["w"], free_rows=True)}
+        for matrix in (old, new)
+    )
+    assert row_changes.compare(before, after).moved == []
+
+
+def test_a_neuron_that_is_scaled_is_told_in_any_order() -> None:
+    old = weights("Gaussian", 64, 96, 0)
+    new = old.flip(0).clone()
+    new[7] *= 2
+    before, after = (
+        {"w": dataclasses.replace(told(matrix)["w"], free_rows=True)} for matrix in (old, new)
+    )
+    (line,) = row_changes.compare(before, after).moved
+    assert "row 7" in line

@@ -70,11 +70,18 @@ def cross_layer_correlation(model: Model) -> Finding:
             name: row.correlation.adjacent.mean().item()
             for name, row in _named(attention.all).items()
         },
+        part_noise=max(_half_width(row) for row in attention.all),
         figures=()
         if model.is_twin
         else tuple(_heat_map(*named) for named in _named(rows.all).items() if _is_drawn(named[1])),
         tables=() if model.is_twin else (_adjacent(rows.all),),
     )
+
+
+def _half_width(row: CorrelationRow) -> float:
+    """How far another order of each layer's heads may move the mean of one role."""
+    correlation = row.correlation
+    return controls.random_matrix_cosine(correlation.numel, len(correlation.adjacent)).half_width
 
 
 def layernorm_scale(model: Model) -> Finding:

@@ -6,6 +6,7 @@ import statistics
 
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.survey_rows import MatrixRow
+from geometric_invariants.fixtures.survey_sketches import free_side
 from geometric_invariants.geometry import controls
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.invariants.finding import Finding, Named, NotApplicableError
@@ -67,4 +68,5 @@ def _profile(model: Model, row: MatrixRow) -> Profile:
         encoding=model.checkpoint.tensors[weight.tensor].stored_as if profile.norm_noise else "",
         group=profile.group,
         is_head=weight.layer is None and "embedding" not in weight.role,
+        free_rows=free_side(weight, None).side == "rows",
     )
