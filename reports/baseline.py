@@ -24,6 +24,7 @@ from geometric_invariants.reports.results import (
 
 _ROUNDING = 1e-9
 _COMPARED: frozenset[Change | None] = frozenset({"steady", "regressed", "vanished"})
+_HEADS = {"classifier", "projection", "head", "other"}  # roles that a task may replace
 
 
 def judge(old: Measurement | None, new: Measurement) -> Measurement:
@@ -148,8 +149,12 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
     tolerance = _with_rounding(old.provenance, new)
     moves = list(_moved(new.claim, value.value, new.value.value, tolerance, noise))
     noise = 2 * math.hypot(old.part_noise, new.part_noise)
+    replaced = []
     for part, before in old.parts.items():
         after = new.parts.get(part)
+        if after is None and _is_of_a_head(part):
+            replaced.append(f"{part} of the baseline is gone")
+            continue
         if after is None:
             return "vanished", [f"{new.claim}, {part}: was {before:.6g}, now has no value"]
         moves += _moved(f"{new.claim}, {part}", before, after, tolerance, noise)
@@ -160,7 +165,14 @@ def _compare(old: Measurement, value: Value, new: Measurement) -> tuple[Change, 
     moves += [f"{new.claim}: {line}" for line in (*rows.moved, *weights.moved)]
     if moves:
         return "regressed", moves
-    return "steady", [*_environment(old, value, new), *rows.uncompared, *weights.uncompared]
+    remarks = [*replaced, *rows.uncompared, *weights.uncompared]
+    return "steady", [*_environment(old, value, new), *remarks]
+
+
+def _is_of_a_head(part: str) -> bool:
+    """Whether a part is of what a task replaces: it stands outside all layers, and is no table."""
+    role = part.partition(",")[0].rpartition(" ")[2]
+    return role in _HEADS or ("." in role and "embed" not in role and " " not in part)
 
 
 def _with_rounding(before: Provenance, new: Measurement) -> Tolerance:

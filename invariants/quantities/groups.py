@@ -44,14 +44,16 @@ class Group(Generic[Row]):
 
 def of_matrices(rows: Iterable[MatrixRow]) -> list[Group[MatrixRow]]:
     """Matrices by "decoder layer 3 mlp_up", experts' by "decoder layer 3 experts mlp_up"; those of
-    no layer by the tensor's name.
+    no layer by the tensor's name, without what a model's class puts before it.
     """
 
     def label(row: MatrixRow) -> str:
         weight = row.weight
         if weight.expert is not None:
             return f"{_place(weight.stack, weight.layer)} experts {weight.role}"
-        return weight.tensor if weight.layer is None else weight.label
+        if weight.layer is None:
+            return ".".join(weight.tensor.split(".")[-3:])
+        return weight.label
 
     def kind(row: MatrixRow) -> Hashable:
         weight = row.weight

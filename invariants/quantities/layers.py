@@ -27,6 +27,7 @@ class _Norm:
     """The scales of one normalisation layer."""
 
     stack: str
+    layer: int | None
     tensor: str
     scale: NormScale
 
@@ -90,7 +91,7 @@ def layernorm_scale(model: Model) -> Finding:
     if not found.judged:
         raise NotApplicableError("no normalisation layer was found among the weights")
     known = [
-        _Norm(row.weight.stack, row.weight.tensor, row.scale)
+        _Norm(row.weight.stack, row.weight.layer, row.weight.tensor, row.scale)
         for row in found.all
         if row.scale is not None
     ]
@@ -119,13 +120,22 @@ def layernorm_scale(model: Model) -> Finding:
                 for stack, others in norms.apart.items()
             ),
         ),
-        parts={norm.tensor: norm.scale.mean for norm in norms.all},
+        parts=_by_layer(norms.all),
         figures=() if model.is_twin else (_boxes(norms.all),),
         tables=() if model.is_twin else (_by_norm(norms.all),),
         notes=(f"{unknown} layers left out: not known whether they scale by w or 1 + w",)
         if unknown
         else (),
     )
+
+
+def _by_layer(norms: list[_Norm]) -> dict[str, float]:
+    """The mean scale of each layer, whatever its norms are called."""
+    members: dict[str, list[_Norm]] = {}
+    for norm in norms:
+        if norm.layer is not None:
+            members.setdefault(f"{norm.stack} layer {norm.layer}", []).append(norm)
+    return {label: _mean_scale(own) for label, own in members.items()}
 
 
 def _named(rows: Sequence[CorrelationRow]) -> dict[str, CorrelationRow]:

@@ -54,11 +54,14 @@ def embedding_parameter_share(model: Model) -> Finding:
     """Share of the checkpoint's parameters that stands in the token embedding."""
     counts: dict[str, int] = {}
     for weight in model.layout.weights:
+        if weight.layer is None and "embedding" not in weight.role:
+            continue
         experts = "" if weight.expert is None else ", experts"
         component = f"{weight.stack} {weight.role.rpartition('_')[0] or weight.role}{experts}"
         counts[component] = counts.get(component, 0) + torch.Size(weight.shape).numel()
     total = model.parameters
-    counts["biases and others"] = total - sum(counts.values())
+    # What a task replaces is among the others, so that it may come and go.
+    counts["others"] = total - sum(counts.values())
     table = model.layout.token_embedding
     return Finding(
         estimate=exact(torch.Size(table.shape).numel() / total if table else 0.0),

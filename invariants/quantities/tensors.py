@@ -26,6 +26,8 @@ def peak_magnitude(model: Model) -> Finding:
     peaks: dict[str, float] = {}
     for row in model.survey.matrices:
         weight = row.weight
+        if weight.layer is None and "embedding" not in weight.role:
+            continue  # a task may replace it
         layer = "" if weight.layer is None else f" layer {weight.layer}"
         label = f"{weight.stack}{layer} {weight.role}"
         peak = _over(row.magnitudes.largest, row.magnitudes.rms)
