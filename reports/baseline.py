@@ -39,6 +39,24 @@ def judge(old: Measurement | None, new: Measurement) -> Measurement:
     return dataclasses.replace(new, change=change, changes=tuple(lines))
 
 
+def excess(old: Measurement, new: Measurement) -> float | None:
+    """The most that the value, a part or a tensor moved, over what it may; above 1 it regressed.
+
+    None where the two are not comparable, or one has no value. Profiles of rows are left out.
+    """
+    if old.value is None or new.value is None:
+        return None
+    if (old.version, old.design) != (new.version, new.design):
+        return None
+    tolerance = _with_rounding(old.provenance, new)
+    noise = 2 * math.hypot(_noise(old, old.value), _noise(new, new.value))
+    found = [_over(old.value.value, new.value.value, tolerance, noise)]
+    noise = 2 * math.hypot(old.part_noise, new.part_noise)
+    both = old.parts.keys() & new.parts.keys()
+    found += [_over(old.parts[part], new.parts[part], tolerance, noise) for part in both]
+    return max(*found, weight_changes.excess(old.sketches, new.sketches, new.tolerance))
+
+
 def unmeasured(baseline: Results, results: Results) -> list[str]:
     """A line for every baseline cell of a measured model that this run has no verdict on."""
     seen = set(results.by_key())
@@ -195,13 +213,25 @@ def _with_rounding(before: Provenance, new: Measurement) -> Tolerance:
 
 
 def _moved(name: str, old: float, new: float, tolerance: Tolerance, noise: float) -> Iterable[str]:
-    allowed = tolerance.absolute + tolerance.relative * abs(old) + noise
-    if abs(new - old) <= allowed:
+    if _over(old, new, tolerance, noise) <= 1:
         return
+    allowed = _allowed(old, tolerance, noise)
     yield (
         f"{name}: {old:.6g} → {new:.6g}, moved by {new - old:+.3g}; tolerance {allowed:.3g}"
         f" ({tolerance.reason or 'none given'})"
     )
+
+
+def _allowed(old: float, tolerance: Tolerance, noise: float) -> float:
+    return tolerance.absolute + tolerance.relative * abs(old) + noise
+
+
+def _over(old: float, new: float, tolerance: Tolerance, noise: float) -> float:
+    """How far a number moved, over what it may."""
+    moved, allowed = abs(new - old), _allowed(old, tolerance, noise)
+    if moved <= allowed:
+        return moved / allowed if allowed else 0.0
+    return max(moved / allowed, math.nextafter(1, 2)) if allowed else math.inf
 
 
 def _environment(old: Measurement, value: Value, new: Measurement) -> list[str]:

@@ -89,6 +89,20 @@ def compare(
     return found
 
 
+def excess(old: Iterable[Sketches], new: Iterable[Sketches], tolerance: Tolerance) -> float:
+    """The most that a tensor of both moved, over what it may; 0 where nothing was compared."""
+    before, after = _by_place(old), _by_place(new)
+    both = ((one, after[place]) for place, one in before.items() if place in after)
+    return max(
+        (
+            change(one, other, before, tolerance).excess
+            for one, other in both
+            if one.kind.shape == other.kind.shape and one.kind.beside != "task"
+        ),
+        default=0.0,
+    )
+
+
 def change(old: Placed, new: Placed, before: Mapping[str, Placed], tolerance: Tolerance) -> Change:
     """How far two tensors of one shape lie apart; `before` are all of the baseline's, by place."""
     scale, allowed = old.one.scale, tolerance.absolute + tolerance.relative

@@ -6,33 +6,43 @@ Only what is read off the weights takes part; nothing is passed forward.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
 
 import torch
-from torch import Tensor
 
-from geometric_invariants.fixtures import survey as surveys
 from geometric_invariants.fixtures.errors import CheckpointError
 from geometric_invariants.fixtures.faults import Benign, Fault, State
 from geometric_invariants.fixtures.faults.state import Changes
 from geometric_invariants.fixtures.faults.writing import write
 from geometric_invariants.fixtures.model import Model
-from geometric_invariants.fixtures.reading import Reading
-from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
-from geometric_invariants.fixtures.survey_rows import Survey
-from geometric_invariants.fixtures.texts.vocabulary import Vocabulary
 from geometric_invariants.invariants.claims import Claim
-from geometric_invariants.invariants.finding import NotApplicableError
+from geometric_invariants.invariants.experiments.weights_only import EVERYTHING, Done, WeightsOnly
 from geometric_invariants.invariants.verdicts import Settings, evaluate
+from geometric_invariants.reports import baseline
 from geometric_invariants.reports.results import Measurement, Results, latest
 
-T = TypeVar("T")
-_LEFT_OUT = "only the weights are measured"
-_EVERYTHING = "*"  # read by a claim that asks for the survey
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How a changed model is measured where it is not as the sound one was.
+
+    `seed` of the draws, None for the sound one's; `threads` of torch, 0 for as many; `device`, ""
+    for the same. Where arithmetic may round otherwise, nothing of the sound one's is taken over.
+    """
+
+    seed: int | None = None
+    threads: int = 0
+    device: str = ""
+
+    @property
+    def rounds_alike(self) -> bool:
+        return not (self.threads or self.device)
+
+
+SAME = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +51,15 @@ class Detection:
 
     `alone`: the claims that fail without a baseline, by id, with what they said; `compared`: those
     that fail against the sound model's values. `refused` is the line of a checkpoint that was not
-    even opened, and counts for both.
+    even opened, and counts for both. `excess`: by claim that was compared, how far its value or the
+    worst of its parts moved over what it may.
     """
 
     fault: Fault
     alone: Mapping[str, str]
     compared: Mapping[str, str]
     refused: str = ""
+    excess: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_caught_alone(self) -> bool:
@@ -56,131 +68,6 @@ class Detection:
     @property
     def is_caught(self) -> bool:
         return bool(self.compared or self.refused)
-
-
-class _Watched(Checkpoint):
-    """A checkpoint that notes which tensors are read."""
-
-    def __init__(self, location: Path) -> None:
-        super().__init__(location)
-        self.asked: set[str] = set()
-
-    def read(self, name: str, device: torch.device | str = "cpu") -> Tensor:
-        self.asked.add(name)
-        return super().read(name, device)
-
-    def read_rows(
-        self, name: str, start: int, stop: int, device: torch.device | str = "cpu"
-    ) -> Tensor:
-        self.asked.add(name)
-        return super().read_rows(name, start, stop, device)
-
-    def slab(
-        self,
-        name: str,
-        index: int,
-        rows: tuple[int, int] | None = None,
-        device: torch.device | str = "cpu",
-    ) -> Tensor:
-        self.asked.add(name)
-        return super().slab(name, index, rows, device)
-
-    def read_bytes(self, name: str, start: int, out: Tensor) -> None:
-        self.asked.add(name)
-        super().read_bytes(name, start, out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A piece of a survey's work, and the tensors that it read."""
-
-    result: Any
-    read: frozenset[str]
-
-
-class _Remembering(Executor):
-    """Does a survey's work in turn; what reads no changed tensor is the sound model's result."""
-
-    def __init__(
-        self, asked: set[str], known: dict[object, _Done], changed: frozenset[str] | None
-    ) -> None:
-        self._asked, self._known, self._changed = asked, known, changed
-
-    def map(
-        self,
-        fn: Callable[..., T],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,  # noqa: ARG002
-        chunksize: int = 1,  # noqa: ARG002
-        **_: object,
-    ) -> Iterator[T]:
-        for checkpoint, work, device in zip(*iterables, strict=False):
-            key = fn.__name__, tuple(work) if isinstance(work, list) else work
-            known = self._known.get(key)
-            if self._changed is not None and known and not known.read & self._changed:
-                yield known.result
-                continue
-            before = frozenset(self._asked)
-            self._asked.clear()
-            result = fn(checkpoint, work, device)
-            if self._changed is None:
-                self._known[key] = _Done(result, frozenset(self._asked))
-            self._asked.update(before)
-            yield result
-
-
-class WeightsOnly(Model):
-    """A model that has no forward pass, and the vocabulary of the sound one.
-
-    `changed` names the tensors in which it differs from the sound one, whose survey `known` holds;
-    None for the sound one itself, which fills it. Raises CheckpointError on opening.
-    """
-
-    checkpoint: _Watched
-
-    def __init__(
-        self,
-        sound: Model,
-        folder: Path,
-        known: dict[object, _Done],
-        changed: frozenset[str] | None = None,
-    ) -> None:
-        super().__init__(sound.id, folder, sound.device)
-        self.checkpoint = _Watched(folder)
-        self._sound = sound
-        self._executor = _Remembering(self.checkpoint.asked, known, changed)
-        self._survey: Survey | None = None
-
-    @property
-    def why_not_loadable(self) -> str:
-        return _LEFT_OUT
-
-    @property
-    def loaded(self) -> NoReturn:
-        raise NotApplicableError(f"no forward pass: {_LEFT_OUT}")
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        return self._sound.vocabulary
-
-    @property
-    def survey(self) -> Survey:
-        self.checkpoint.asked.add(_EVERYTHING)
-        if self._survey is None:
-            self._survey = surveys.survey(
-                self.checkpoint, self.layout, device=self.device, executor=self._executor
-            )
-        return self._survey
-
-    @property
-    def reading(self) -> Reading:
-        return Reading.of(self.survey)
-
-    def forget(self) -> None:
-        """Let go of what claims share, but for the survey, so that the next claim reads its own."""
-        self.__dict__.pop("embedding", None)
-        self.memory.clear()
-        self.checkpoint.asked.clear()
 
 
 class Trial:
@@ -194,7 +81,7 @@ class Trial:
         self._folder = tempfile.TemporaryDirectory(prefix="faults-")
         self._model = model
         self._settings = replace(settings, twins=0, baseline=None)
-        self._known: dict[object, _Done] = {}
+        self._known: dict[object, Done] = {}
         try:
             sound = write(model.checkpoint, {}, Path(self._folder.name) / "sound")
             self._measure_sound(WeightsOnly(model, sound, self._known), claims)
@@ -231,24 +118,28 @@ class Trial:
         """The claims that the sound model itself fails; they catch nothing."""
         return sorted(self._failing)
 
-    def run(self, faults: Iterable[Fault], seed: int = 0) -> Iterator[Detection]:
+    def run(
+        self, faults: Iterable[Fault], seed: int = 0, conditions: Conditions = SAME
+    ) -> Iterator[Detection]:
         """What is made of every fault that applies, one after the other."""
         for fault in faults:
             changes = fault.changes(self.state, seed)
             if changes is not None:
-                yield self._detection(fault, changes)
+                yield self._detection(fault, changes, conditions)
 
-    def _detection(self, fault: Fault, changes: Changes) -> Detection:
-        prefix, shards = (fault.prefix, fault.shards) if isinstance(fault, Benign) else ("", 1)
+    def _detection(self, fault: Fault, changes: Changes, conditions: Conditions) -> Detection:
+        known = self._known if conditions.rounds_alike else {}
         with tempfile.TemporaryDirectory(dir=self._folder.name) as name:
             folder = Path(name) / fault.name
             try:
-                write(self._model.checkpoint, changes, folder, prefix=prefix, shards=shards)
-                broken = WeightsOnly(self._model, folder, self._known, frozenset(changes))
+                self._store(fault, changes, folder)
+                broken = WeightsOnly(
+                    self._model, folder, known, frozenset(changes), conditions.device
+                )
             except CheckpointError as error:
                 return Detection(fault, {}, {}, refused=str(error).replace(str(folder), fault.name))
-            settings = replace(self._settings, baseline=self._baseline)
-            cells = [evaluate(c, broken, settings) for c in self._touched(changes)]
+            claims = self._touched(changes) if conditions == SAME else self._claims
+            cells = self._cells(broken, claims, conditions)
             broken.forget()
         alone = {
             c.claim: c.message.replace(str(folder), fault.name)
@@ -260,7 +151,28 @@ class Trial:
             for c in cells
             if c.change in {"regressed", "vanished"}
         }
-        return Detection(fault, alone, moved | alone)
+        return Detection(fault, alone, moved | alone, excess=self._excess(cells))
+
+    def _store(self, fault: Fault, changes: Changes, folder: Path) -> None:
+        if isinstance(fault, Benign):
+            more = {"prefix": fault.prefix, "shards": fault.shards, "config": fault.config}
+            write(self._model.checkpoint, changes, folder, **more)  # type: ignore[arg-type]
+        else:
+            write(self._model.checkpoint, changes, folder)
+
+    def _cells(
+        self, broken: WeightsOnly, claims: Iterable[Claim], conditions: Conditions
+    ) -> list[Measurement]:
+        seed = self._settings.seed if conditions.seed is None else conditions.seed
+        settings = replace(self._settings, seed=seed, baseline=self._baseline)
+        with _threads(conditions.threads):
+            return [evaluate(claim, broken, settings) for claim in claims]
+
+    def _excess(self, cells: Iterable[Measurement]) -> dict[str, float]:
+        before = self._baseline.by_key()
+        pairs = ((before.get(cell.key), cell) for cell in cells)
+        found = {new.claim: baseline.excess(old, new) for old, new in pairs if old is not None}
+        return {claim: most for claim, most in found.items() if most is not None}
 
     def _touched(self, changes: Changes) -> list[Claim]:
         """The claims that a change can move: the others read no tensor that it touches."""
@@ -272,7 +184,7 @@ class Trial:
             return self._claims
         if not changes:
             return self._claims
-        names = changes.keys() | {_EVERYTHING}
+        names = changes.keys() | {EVERYTHING}
         return [claim for claim in self._claims if names & self._reads[claim.id]]
 
     def close(self) -> None:
@@ -283,3 +195,14 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch for a while; as many as before for 0."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
