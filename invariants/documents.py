@@ -12,6 +12,7 @@ from pathlib import Path
 
 from geometric_invariants.fixtures.errors import InputError
 from geometric_invariants.invariants import trained_or_random
+from geometric_invariants.invariants.experiments.gate_rates.tables import gate_tables
 from geometric_invariants.invariants.experiments.recorded_tables import recorded_tables
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -26,7 +27,7 @@ class DocumentError(InputError):
 
 def tables() -> dict[str, Table]:
     """What draws each table, by its name in the documents."""
-    return {**recorded_tables(), "trained or random": trained_or_random.table}
+    return {**recorded_tables(), "trained or random": trained_or_random.table, **gate_tables()}
 
 
 def stale() -> dict[Path, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class _Drawing:
         """The same at cosines of about `share`."""
         lengths = partner.square().mean(1, keepdim=True).sqrt()
         new: Tensor = lengths * self.normal(*partner.shape)
-        return share * partner + (1 - share**2) ** 0.5 * new
+        return share * partner + math.sqrt(1 - share**2) * new
 
     def gain(self, width: int) -> Tensor:
         return 1 + 0.1 * self.normal(width)

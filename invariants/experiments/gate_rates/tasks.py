@@ -28,6 +28,7 @@ CHANGES: dict[str, Fault] = {
     **{name: one.fault for name, one in SIZED.items()},
 }
 AS_SOUND, OTHER_DRAWS = "the same draws", "other draws"
+_ON_THREADS = ("other-prefix", "rounded-to-bfloat16", "fine-tuned-everything")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,10 @@ class Plan:
             under = OTHER_DRAWS if seed else AS_SOUND
             for name in names:
                 yield Task(name, seed, under, Conditions(seed=seed) if seed else SAME)
-        others = {"two threads": Conditions(threads=2)}
-        if self.device:
-            others[self.device] = Conditions(device=self.device)
-        for under, conditions in others.items():
-            for name in names:
-                yield Task(name, self.seeds, under, conditions)
+        for name in _ON_THREADS:
+            yield Task(name, self.seeds, "two threads", Conditions(threads=2))
+        for name in names if self.device else ():
+            yield Task(name, self.seeds, self.device, Conditions(device=self.device))
 
     def _sized(self) -> Iterator[Task]:
         for name in SIZED:
