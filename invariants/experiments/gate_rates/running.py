@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -45,6 +46,8 @@ def measure(
     `told` hears after every few tasks of which model how many of how many are done. Raises
     InputError and UnavailableError for a model that cannot be opened.
     """
+    # Threads that wait for others by spinning would take the other processes' cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-rates-")))
         queues = {name.partition("=")[0]: _queue(name, plan, folder) for name in options}
