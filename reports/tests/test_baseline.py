@@ -46,6 +46,21 @@ def test_a_move_beyond_the_tolerance_regresses(move: float) -> None:
         assert "tolerance 0.02 (why)" in judged.changes[0]
 
 
+@given(*[st.floats(-1, 1)] * 3, st.floats(0, 0.1))
+def test_what_moved_beyond_what_it_may_is_what_regressed(
+    value: float, first: float, second: float, spread: float
+) -> None:
+    new = dataclasses.replace(
+        OLD, value=at(value, spread, 100), parts={"layer 0": first, "layer 1": second}
+    )
+    excess = baseline.excess(OLD, new)
+    assert excess is not None
+    assert (excess > 1) == (baseline.judge(OLD, new).change == "regressed")
+    assert baseline.excess(OLD, dataclasses.replace(new, value=None)) is None
+    assert baseline.excess(OLD, dataclasses.replace(new, version=OLD.version + 1)) is None
+    assert baseline.excess(OLD, OLD) == 0
+
+
 @given(st.floats(0.001, 0.1), st.floats(0.001, 0.1), st.floats(-0.5, 0.5))
 def test_sampling_noise_widens_the_tolerance(old: float, new: float, move: float) -> None:
     before = dataclasses.replace(OLD, value=at(0.5, old, 100), parts={})
