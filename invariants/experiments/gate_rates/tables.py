@@ -41,10 +41,17 @@ def _of_kept(draw: Callable[[ByModel], str]) -> str:
 
 
 def alarms_by_model(rates: ByModel) -> str:
-    """Pairs of a sound model and a benign change of it, and how many raised an alarm."""
+    """Pairs of a sound model and a benign change of it, and how many raised an alarm.
+
+    Beside them the claims that the model fails as it is, which can raise none.
+    """
     by_model = {name: total(_flat(one.pairs)) for name, one in rates.items()}
-    rows = [_alarm_row(name, tally) for name, tally in by_model.items()]
-    return _alarm_table("model", [*rows, _alarm_row("**all**", total(by_model.values()))])
+    rows = [
+        [*_alarm_row(name, tally), ", ".join(rates[name].failing) or "–"]
+        for name, tally in by_model.items()
+    ]
+    rows.append([*_alarm_row("**all**", total(by_model.values())), ""])
+    return _alarm_table("model", rows, "fails as it is")
 
 
 def alarms_by_change(rates: ByModel) -> str:
@@ -182,8 +189,9 @@ def _caught(tally: Tally) -> str:
     return f"{tally.compared}, {tally.alone} of {tally.tries}"
 
 
-def _alarm_table(head: str, rows: Iterable[Iterable[str]]) -> str:
-    return markdown((head, "pairs", "alarms without a baseline", "alarms with it", "at most"), rows)
+def _alarm_table(head: str, rows: Iterable[Iterable[str]], *more: str) -> str:
+    counts = ("pairs", "alarms without a baseline", "alarms with it", "at most")
+    return markdown((head, *counts, *more), rows)
 
 
 def _alarm_row(name: str, tally: Tally) -> list[str]:
