@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -29,13 +29,24 @@ Told = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class _Queue:
-    """A model's tasks that are left, how many processes have it open, and what was found."""
+    """A model's tasks that are left, how many processes have opened it, and what was found."""
 
     option: str
     left: list[list[Task]]
     opened_by: int = 0
     done: int = 0
     found: Rates = field(default_factory=Rates)
+
+
+@dataclass(slots=True)
+class _Process:
+    """A process of its own, and the model that it has open."""
+
+    pool: ProcessPoolExecutor
+    model: str = ""
+
+
+_Running = dict[Future[Rates], tuple[_Process, int]]  # with the number of tasks
 
 
 def measure(
@@ -51,35 +62,46 @@ def measure(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-rates-")))
         queues = {name.partition("=")[0]: _queue(name, plan, folder) for name in options}
-        total = len(plan.tasks())
-        spawn = multiprocessing.get_context("spawn")
-        idle = [
-            stack.enter_context(
-                ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(str(folder),))
-            )
-            for _ in range(processes)
-        ]
-        own: dict[ProcessPoolExecutor, str] = {}
-        running: dict[Future[Rates], tuple[ProcessPoolExecutor, int]] = {}
-        while idle or running:
-            for process in idle:
-                name = _next(queues, own.get(process))
-                if name is None:
-                    continue
-                queue = queues[name]
-                queue.opened_by += own.get(process) != name
-                own[process] = name
-                tasks = queue.left.pop(0)
-                running[process.submit(_run, queue.option, tasks, settings)] = process, len(tasks)
-            idle = []
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                process, count = running.pop(future)
-                queue = queues[own[process]]
-                queue.found += future.result()
-                queue.done += count
-                told(own[process], queue.done, total)
-                idle.append(process)
+        idle = [_Process(stack.enter_context(_pool(folder))) for _ in range(processes)]
+        for model, count, rates in _results(queues, idle, settings):
+            queue = queues[model]
+            queue.found += rates
+            queue.done += count
+            told(model, queue.done, len(plan.tasks()))
     return {name: _in_order(queue.found) for name, queue in queues.items()}
+
+
+def _pool(folder: Path) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(str(folder),))
+
+
+def _results(
+    queues: dict[str, _Queue], idle: list[_Process], settings: Settings
+) -> Iterator[tuple[str, int, Rates]]:
+    """What was found, with its model and the number of its tasks, as processes are done."""
+    running = _begun(idle, queues, settings)
+    while running:
+        done = wait(running, return_when=FIRST_COMPLETED).done
+        finished = [(*running.pop(future), future.result()) for future in done]
+        yield from ((process.model, count, rates) for process, count, rates in finished)
+        running |= _begun([process for process, _, _ in finished], queues, settings)
+
+
+def _begun(idle: list[_Process], queues: dict[str, _Queue], settings: Settings) -> _Running:
+    """Give every idle process tasks, as long as there are any."""
+    running: _Running = {}
+    for process in idle:
+        name = _next(queues, process.model)
+        if name is None:
+            break
+        queue = queues[name]
+        queue.opened_by += process.model != name
+        process.model = name
+        tasks = queue.left.pop(0)
+        future = process.pool.submit(_run, queue.option, tasks, settings)
+        running[future] = process, len(tasks)
+    return running
 
 
 def _queue(option: str, plan: Plan, folder: Path) -> _Queue:
@@ -89,7 +111,7 @@ def _queue(option: str, plan: Plan, folder: Path) -> _Queue:
     return _Queue(option, [tasks[i : i + _CHUNK] for i in range(0, len(tasks), _CHUNK)])
 
 
-def _next(queues: dict[str, _Queue], own: str | None) -> str | None:
+def _next(queues: dict[str, _Queue], own: str) -> str | None:
     """The model that a process has open, else the one with most left for each that has it open."""
     left = {name: len(queue.left) for name, queue in queues.items() if queue.left}
     if own in left:
