@@ -15,7 +15,7 @@ from geometric_invariants.fixtures.faults.writing import write as store
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.storage.checkpoint import Checkpoint
 from geometric_invariants.invariants.experiments.faults import Conditions, Trial
-from geometric_invariants.invariants.experiments.gate_rates import kept, missed, tables
+from geometric_invariants.invariants.experiments.gate_rates import __main__, kept, missed, tables
 from geometric_invariants.invariants.experiments.gate_rates.__main__ import main
 from geometric_invariants.invariants.experiments.gate_rates.changes import (
     DECLARED_INT4,
@@ -23,7 +23,7 @@ from geometric_invariants.invariants.experiments.gate_rates.changes import (
 )
 from geometric_invariants.invariants.experiments.gate_rates.kept import Caught, Rates, Tally
 from geometric_invariants.invariants.experiments.gate_rates.mixture import Sizes, save_mixture
-from geometric_invariants.invariants.experiments.gate_rates.running import with_pairing
+from geometric_invariants.invariants.experiments.gate_rates.running import Trying, with_pairing
 from geometric_invariants.invariants.experiments.gate_rates.tasks import CHANGES, Plan, tried
 from geometric_invariants.reports.files import ResultsError
 from tests.measuring import CLAIMS, QUICK
@@ -76,6 +76,13 @@ def test_what_is_kept_is_read_back(tmp_path_factory: pytest.TempPathFactory, one
     file = tmp_path_factory.mktemp("kept") / "gate.json"
     kept.write({"mine": one}, file)
     assert kept.read(file) == {"mine": one}
+
+
+@given(_rates)
+def test_whatever_was_measured_can_be_drawn(one: Rates) -> None:
+    for draw in (tables.alarms_by_model, tables.nearest, tables.by_size, tables.by_claim):
+        head, line, *rows = draw({"mine": one}).splitlines()
+        assert {row.count("|") for row in rows} <= {head.count("|")} == {line.count("|")}
 
 
 @given(_rates)
@@ -178,13 +185,21 @@ def test_a_reason_for_no_fault_is_refused(tmp_path: Path) -> None:
         missed.reasons(compared=True, file=file)
 
 
-def test_the_command_keeps_what_processes_measured(tmp_path: Path) -> None:
+def test_the_command_keeps_what_processes_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "gate.json"
+    few = Trying(QUICK, ("lost_tensors", "weight_change"))
+    monkeypatch.setattr(__main__, "Trying", lambda: few)
+    kept.write({"other": Rates(few.claims)}, file)
     chosen = ["--models", "t5_tiny", "--only", "up-dropped,up-page-zero", "--seeds", "1"]
-    assert main([*chosen, "--processes", "1", "--out", str(file)]) == 0
-    found = kept.read(file)["t5_tiny"]
-    assert set(found.faults) == {"up-dropped", "up-page-zero"}
+    assert main([*chosen, "--processes", "2", "--add", "--out", str(file)]) == 0
+    read = kept.read(file)
+    assert read.pop("other") == Rates(few.claims)
+    assert read["t5_tiny"].claims == few.claims
+    assert set(read["t5_tiny"].faults) == {"up-dropped", "up-page-zero"}
     assert str(tmp_path) not in file.read_text(encoding="utf-8")
+    assert "t5_tiny: 2 of 2 changes tried" in capsys.readouterr().err
 
 
 def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:

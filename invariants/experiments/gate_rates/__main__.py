@@ -11,9 +11,8 @@ from geometric_invariants.fixtures.errors import InputError, UnavailableError
 from geometric_invariants.invariants.commands.faults import select
 from geometric_invariants.invariants.experiments.gate_rates import kept
 from geometric_invariants.invariants.experiments.gate_rates.mixture import MIXTURE
-from geometric_invariants.invariants.experiments.gate_rates.running import measure
+from geometric_invariants.invariants.experiments.gate_rates.running import Trying, measure
 from geometric_invariants.invariants.experiments.gate_rates.tasks import CHANGES, Plan
-from geometric_invariants.invariants.verdicts import Settings
 from geometric_invariants.reports.files import ResultsError
 from geometric_invariants.reports.options import output_file
 
@@ -48,7 +47,7 @@ def main(arguments: list[str]) -> int:
         "" if options.device == "cpu" else options.device,
     )
     before = kept.read(options.out) if options.add else {}
-    found = measure(options.models.split(","), plan, Settings(), options.processes, _tell)
+    found = measure(options.models.split(","), plan, Trying(), options.processes, _tell)
     kept.write({**before, **found}, options.out)
     return 0
 

@@ -27,6 +27,14 @@ _CHUNK = 16  # tasks that a process takes at a time
 Told = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """How every model is measured, and by which claims: by all where none is named."""
+
+    settings: Settings = field(default_factory=Settings)
+    claims: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Queue:
     """A model's tasks that are left, how many processes have opened it, and what was found."""
@@ -50,7 +58,7 @@ _Running = dict[Future[Rates], tuple[_Process, int]]  # with the number of tasks
 
 
 def measure(
-    options: Iterable[str], plan: Plan, settings: Settings, processes: int, told: Told
+    options: Iterable[str], plan: Plan, trying: Trying, processes: int, told: Told
 ) -> dict[str, Rates]:
     """Rates by model, of models by --model's syntax and `constructed_mixture`.
 
@@ -63,7 +71,7 @@ def measure(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gate-rates-")))
         queues = {name.partition("=")[0]: _queue(name, plan, folder) for name in options}
         idle = [_Process(stack.enter_context(_pool(folder))) for _ in range(processes)]
-        for model, count, rates in _results(queues, idle, settings):
+        for model, count, rates in _results(queues, idle, trying):
             queue = queues[model]
             queue.found += rates
             queue.done += count
@@ -77,18 +85,18 @@ def _pool(folder: Path) -> ProcessPoolExecutor:
 
 
 def _results(
-    queues: dict[str, _Queue], idle: list[_Process], settings: Settings
+    queues: dict[str, _Queue], idle: list[_Process], trying: Trying
 ) -> Iterator[tuple[str, int, Rates]]:
     """What was found, with its model and the number of its tasks, as processes are done."""
-    running = _begun(idle, queues, settings)
+    running = _begun(idle, queues, trying)
     while running:
         done = wait(running, return_when=FIRST_COMPLETED).done
         finished = [(*running.pop(future), future.result()) for future in done]
         yield from ((process.model, count, rates) for process, count, rates in finished)
-        running |= _begun([process for process, _, _ in finished], queues, settings)
+        running |= _begun([process for process, _, _ in finished], queues, trying)
 
 
-def _begun(idle: list[_Process], queues: dict[str, _Queue], settings: Settings) -> _Running:
+def _begun(idle: list[_Process], queues: dict[str, _Queue], trying: Trying) -> _Running:
     """Give every idle process tasks, as long as there are any."""
     running: _Running = {}
     for process in idle:
@@ -99,7 +107,7 @@ def _begun(idle: list[_Process], queues: dict[str, _Queue], settings: Settings) 
         queue.opened_by += process.model != name
         process.model = name
         tasks = queue.left.pop(0)
-        future = process.pool.submit(_run, queue.option, tasks, settings)
+        future = process.pool.submit(_run, queue.option, tasks, trying)
         running[future] = process, len(tasks)
     return running
 
@@ -138,13 +146,14 @@ def _begin(folder: str) -> None:
     tempfile.tempdir = folder
 
 
-def _run(option: str, tasks: list[Task], settings: Settings) -> Rates:
+def _run(option: str, tasks: list[Task], trying: Trying) -> Rates:
     if option not in _open:
         for trial in _open.values():
             trial.close()
         _open.clear()
-        model = opened(option, "cpu")
-        _open[option] = Trial(model, load_claims().values(), settings)
+        known = load_claims()
+        claims = [known[claim] for claim in trying.claims] if trying.claims else known.values()
+        _open[option] = Trial(opened(option, "cpu"), claims, trying.settings)
     return with_pairing(_open[option], tried(_open[option], tasks))
 
 

@@ -208,6 +208,8 @@ def _share(part: int, whole: int) -> str:
 
 
 def _interval(part: int, whole: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934)."""
+    """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934); all of 0 – 1 of none."""
+    if not whole:
+        return 0.0, 1.0
     found = binomtest(part, whole).proportion_ci(0.95, method="exact")
     return float(found.low), float(found.high)
