@@ -208,7 +208,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _interval(part: int, whole: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934); all of 0 – 1 of none."""
+    """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934); of none, all of it."""
     if not whole:
         return 0.0, 1.0
     found = binomtest(part, whole).proportion_ci(0.95, method="exact")
