@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
 
-from scipy.stats import binomtest
-
 from geometric_invariants.fixtures.faults import KINDS
 from geometric_invariants.invariants.experiments.gate_rates import kept, missed
 from geometric_invariants.invariants.experiments.gate_rates.kept import Rates, Tally, total
@@ -211,5 +209,7 @@ def _interval(part: int, whole: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934); of none, all of it."""
     if not whole:
         return 0.0, 1.0
+    from scipy.stats import binomtest
+
     found = binomtest(part, whole).proportion_ci(0.95, method="exact")
     return float(found.low), float(found.high)
