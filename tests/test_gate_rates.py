@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geometric_invariants.fixtures.errors import InputError
@@ -71,6 +71,7 @@ def test_parts_add_up_in_any_grouping(one: Rates, two: Rates, three: Rates) -> N
     assert Rates() + one == Rates(claims=one.claims) + one
 
 
+@settings(deadline=None)
 @given(_rates)
 def test_what_is_kept_is_read_back(tmp_path_factory: pytest.TempPathFactory, one: Rates) -> None:
     file = tmp_path_factory.mktemp("kept") / "gate.json"
@@ -78,6 +79,7 @@ def test_what_is_kept_is_read_back(tmp_path_factory: pytest.TempPathFactory, one
     assert kept.read(file) == {"mine": one}
 
 
+@settings(deadline=None)
 @given(_rates)
 def test_whatever_was_measured_can_be_drawn(one: Rates) -> None:
     for draw in (tables.alarms_by_model, tables.nearest, tables.by_size, tables.by_claim):
@@ -85,6 +87,7 @@ def test_whatever_was_measured_can_be_drawn(one: Rates) -> None:
         assert {row.count("|") for row in rows} <= {head.count("|")} == {line.count("|")}
 
 
+@settings(deadline=None)
 @given(_rates)
 def test_counts_of_kinds_are_those_of_all(one: Rates) -> None:
     last = tables.detection({"mine": one}).splitlines()[-3]
