@@ -159,7 +159,12 @@ def test_repeated_rows_are_counted(broken: Callable[[Change], dict[str, Measurem
 
 
 def _llama(folder: Path, **values: Any) -> Tensors:
-    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "vocab_size": 320}
+    sizes: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 3,
+        "vocab_size": 320,
+    }
     declare_missing_operators()
     config = transformers.LlamaConfig(**sizes, num_attention_heads=4, head_dim=64, **values)
     tiny_models.save("LlamaForCausalLM", config, folder)

@@ -83,7 +83,8 @@ def exchanged(tensors: Tensors) -> Tensors:
 
 def pairwise(matrix: Tensor) -> Tensor:
     """Even rows, then odd ones."""
-    return matrix.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1)
+    parted: Tensor = matrix.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1)
+    return parted
 
 
 def redrawn_rows(table: Tensor) -> Tensor:
