@@ -51,7 +51,8 @@ def shuffled(tensor: Tensor, dim: int = 0) -> Tensor:
 def trained(tensor: Tensor) -> Tensor:
     """A step of a hundredth of its norm."""
     step = drawn(tensor.shape)
-    return tensor + 0.01 * step * tensor.norm() / step.norm()
+    moved: Tensor = tensor + 0.01 * step * tensor.norm() / step.norm()
+    return moved
 
 
 def eight_bits(tensor: Tensor) -> Tensor:
