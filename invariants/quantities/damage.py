@@ -26,7 +26,11 @@ _MATRICES = (*_READERS, "attn_o", "mlp_down")
 _TABLES = ("embedding", "head")
 _SPECIAL = re.compile(r"<.*>|\[.*\]|.*(unused|reserved|extra|pad|special|dummy).*", re.I | re.S)
 _WORD = re.compile(r"(▁|Ġ|##)?[^\W\d_]{3,}")
-_GAPS = 16.0, 32.0, 64.0  # of matrices that read the stream, of tables, of all others
+_GAPS: dict[str, float] = {  # of the rows' largest magnitudes; of others, biases too, 64
+    **dict.fromkeys((*_READERS, "layernorm"), 16.0),
+    **dict.fromkeys((*_TABLES, "attn_o"), 32.0),
+}
+_GAP = 64.0
 _LARGEST_CODES = 448.0, 57344.0  # of float8_e4m3fn and float8_e5m2
 _OTHER_SCALE = 16.0
 _MANY_ZEROS = 0.05
@@ -196,8 +200,8 @@ def _of_one(marks: TensorMarks) -> Iterator[str]:
 def _outliers(row: MarksRow) -> Iterator[str]:
     """Rows, of a vector entries, that are far larger than all others."""
     marks = row.marks
-    reads = row.weight is not None and row.weight.role.endswith(_READERS)
-    limit = _GAPS[0 if reads else 1 if _is_table(row) else 2]
+    role = "" if row.weight is None else row.weight.role.removeprefix("self_")
+    limit = _GAPS.get(role.removeprefix("cross_"), _GAP)
     judged = _is_matrix(row) or _is_table(row) or marks.columns == 1
     if judged and marks.gap > limit:
         places = ", ".join(map(str, marks.outliers[:_FEWEST]))
@@ -220,7 +224,9 @@ def _beside(like: _Like) -> Iterator[str]:
     usual = statistics.median(row.marks.typical for row in like.rows)
     tests = (*_UNLIKE, (lambda m: _is_far(m.typical, usual), _scale_said(usual)))
     for test, said in tests:
-        for row in like.standing_out(lambda row, test=test: test(row.marks)):  # type: ignore[misc]
+        for row in like.standing_out(
+            lambda row, test=test: test(row.marks) and not row.marks.is_zero  # type: ignore[misc]
+        ):
             yield f"{row.label} {said(row.marks)}"
 
 
@@ -251,7 +257,7 @@ def _scale_said(usual: float) -> Callable[[TensorMarks], str]:
 _Test = tuple[Callable[[TensorMarks], bool], Callable[[TensorMarks], str]]
 _UNLIKE: tuple[_Test, ...] = (
     (
-        lambda m: m.zeros >= _MANY_ZEROS and not (m.is_zero or m.zero_spans),
+        lambda m: m.zeros >= _MANY_ZEROS and not m.zero_spans,
         lambda m: f"has {m.zeros:.0%} zeros",
     ),
     (_is_clipped, _clipped_said),
