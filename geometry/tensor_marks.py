@@ -18,6 +18,7 @@ _FIRST = 16  # entries that are looked at before all of a piece are
 _RUN = 3 << 10  # bytes: what 4 KiB hold of whole pieces
 _SAMPLED, _WIDEST = 64, 4096  # rows and columns of the sample
 _SPELLED, _WIDE = 4, 512  # rows and columns of it whose values are counted
+_FEW = 16  # values that are counted again in the whole sample
 _FEWEST_COLUMNS = 16  # of a row that says something
 _MOST_RUNS = 4096
 _TOP = 32  # rows that may stand out together
@@ -145,12 +146,12 @@ class Marker:
 
 
 def tensor_marks(tensor: Tensor) -> TensorMarks:
-    """The marks of a tensor of one dimension or more, of any float type.
+    """The marks of a tensor of any shape; of one that holds no floats its shape alone.
 
     >>> tensor_marks(torch.tensor([[1.0] * 16, [0.0] * 16])).zero_rows
     ((1, 1),)
     """
-    marker = Marker(len(tensor))
+    marker = Marker(len(tensor) if tensor.ndim else 1)
     marker.add(tensor)
     return marker.marks()
 
@@ -230,9 +231,10 @@ def _shape(sample: Tensor) -> tuple[float, float]:
 
 
 def _distinct(sample: Tensor) -> tuple[int, int]:
-    """How many values a few rows hold, and how many entries those are."""
+    """How many values a few rows hold, or all where those hold few, and how many entries."""
     few = sample[:: max(1, len(sample) // _SPELLED), :_WIDE][:_SPELLED]
-    return few.unique().numel(), few.numel()
+    looked_at = sample if few.unique().numel() <= _FEW else few
+    return looked_at.unique().numel(), looked_at.numel()
 
 
 def _all(rows: Tensor, test: Callable[[Tensor], bool]) -> bool:

@@ -32,12 +32,10 @@ _GAPS: dict[str, float] = {  # of the rows' largest magnitudes; of others, biase
 }
 _GAP = 64.0
 _LARGEST_CODES = 448.0, 57344.0  # of float8_e4m3fn and float8_e5m2
-_OTHER_SCALE = 16.0
-_MANY_ZEROS = 0.05
-_MANY_AT_LARGEST, _FEWEST_ROWS = 0.2, 64
-_FLAT = 0.62  # root mean square over largest magnitude: Gaussian 0.2 – 0.4, uniform 0.58
+_MANY_AT_LARGEST, _FEWEST_ROWS = 0.1, 64
 _FEW_VALUES, _LEAST_VALUES = 16, 3
-_COARSE, _WIDE = 1 / 16, 512  # values over entries, and entries
+_FINE, _WIDE = 1 / 2, 512  # numbers over entries, and entries
+_UNIFORM = 0.5, 0.62  # flatness: Gaussian 0.2 – 0.4
 
 
 def blank_weights(model: Model) -> Finding:
@@ -74,12 +72,14 @@ class _Like:
 
     rows: list[MarksRow]
 
-    def standing_out(self, test: Callable[[MarksRow], bool]) -> list[MarksRow]:
-        """Those that a test is true of, where they are few of many."""
+    def standing_out(
+        self, test: Callable[[MarksRow], bool], milder: Callable[[MarksRow], bool] | None = None
+    ) -> list[MarksRow]:
+        """Those that a test is true of, where they and those of a milder one are few of many."""
         if len(self.rows) < _FEWEST:
             return []
-        found = [row for row in self.rows if test(row)]
-        return found if len(found) * _RARE <= len(self.rows) else []
+        several = sum(map(milder or test, self.rows))
+        return [row for row in self.rows if test(row)] if several * _RARE <= len(self.rows) else []
 
 
 def _alike(rows: Iterable[MarksRow]) -> list[_Like]:
@@ -164,14 +164,13 @@ def _damage(model: Model) -> Iterator[str]:
         if _is_matrix(row) or _is_table(row):
             yield from (f"{row.label} {fault}" for fault in _of_one(row.marks))
         if row is table:
-            if _is_clipped(row.marks):
-                yield f"{row.label} {_clipped_said(row.marks)}"
             spelled = _spelled(model)
             rows_of = (r for r in _each(row.marks.constant_rows) if r in spelled)
             yield from (f"row {r} of {row.label} is constant" for r in islice(rows_of, _FEWEST))
         elif _is_matrix(row) and not row.marks.is_constant:
             for first, last in row.marks.constant_rows:
-                yield f"rows {first} – {last} of {row.label} are constant"
+                place = f"row {first}" if first == last else f"rows {first} – {last}"
+                yield f"{place} of {row.label} {'is' if first == last else 'are'} constant"
         yield from _outliers(row)
     for like in _alike(rows):
         yield from _beside(like)
@@ -190,11 +189,13 @@ def _is_table(row: MarksRow) -> bool:
 def _of_one(marks: TensorMarks) -> Iterator[str]:
     """What no sound matrix shows, whatever its like do."""
     if marks.codes:
-        yield f"holds {marks.codes} codes that were never scaled (up to {marks.largest:g})"
+        yield f"holds codes ({marks.codes}) that were never scaled (up to {marks.largest:g})"
     elif marks.largest in _LARGEST_CODES:
         yield f"reaches exactly {marks.largest:g}, a code that was never scaled"
     if marks.spelled >= _WIDE and _LEAST_VALUES < marks.distinct <= _FEW_VALUES:
         yield _numbers_said(marks)
+    if _is_clipped(marks):
+        yield f"reaches just {marks.largest:.3g} in {marks.at_largest:.0%} of its rows"
 
 
 def _outliers(row: MarksRow) -> Iterator[str]:
@@ -222,48 +223,62 @@ def _beside(like: _Like) -> Iterator[str]:
     if not all(_is_matrix(row) for row in like.rows):
         return
     usual = statistics.median(row.marks.typical for row in like.rows)
-    tests = (*_UNLIKE, (lambda m: _is_far(m.typical, usual), _scale_said(usual)))
-    for test, said in tests:
+    for unlike in (*_UNLIKE, _scale(usual)):
+        limit, mild = unlike.limit, unlike.mild
         for row in like.standing_out(
-            lambda row, test=test: test(row.marks) and not row.marks.is_zero  # type: ignore[misc]
+            lambda row, of=unlike.of, limit=limit: not row.marks.is_zero and of(row.marks) > limit,
+            lambda row, of=unlike.of, mild=mild: of(row.marks) > mild,
         ):
-            yield f"{row.label} {said(row.marks)}"
+            yield f"{row.label} {unlike.said(row.marks)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unlike:
+    """A number that is over `limit` in few matrices, while most of their like are under `mild`."""
+
+    of: Callable[[TensorMarks], float]
+    limit: float
+    mild: float
+    said: Callable[[TensorMarks], str]
 
 
 def _is_clipped(marks: TensorMarks) -> bool:
-    return marks.rows >= _FEWEST_ROWS and marks.at_largest >= _MANY_AT_LARGEST
+    """Whether many rows reach one number, though numbers are finely told apart.
 
-
-def _clipped_said(marks: TensorMarks) -> str:
-    return f"reaches just {marks.largest:.3g} in {marks.at_largest:.0%} of its rows"
-
-
-def _is_coarse(marks: TensorMarks) -> bool:
-    return marks.spelled >= _WIDE and marks.distinct <= _COARSE * marks.spelled
+    Entries that are drawn uniformly reach their bound, by rounding.
+    """
+    fine, (low, high) = marks.distinct > _FINE * marks.spelled, _UNIFORM
+    many = marks.rows >= _FEWEST_ROWS and marks.at_largest >= _MANY_AT_LARGEST
+    return fine and many and not low < marks.flatness < high
 
 
 def _numbers_said(marks: TensorMarks) -> str:
     return f"holds {marks.distinct} different numbers in {marks.spelled}"
 
 
-def _is_far(typical: float, usual: float) -> bool:
-    return typical > 0 and usual > 0 and not 1 / _OTHER_SCALE < typical / usual < _OTHER_SCALE
+def _coarseness(marks: TensorMarks) -> float:
+    """Entries for each different number."""
+    return marks.spelled / marks.distinct if marks.spelled >= _WIDE else 0.0
 
 
-def _scale_said(usual: float) -> Callable[[TensorMarks], str]:
-    return lambda marks: f"has rows up to {marks.typical:.3g}, its like {usual:.3g}"
+def _scale(usual: float) -> _Unlike:
+    def factor(marks: TensorMarks) -> float:
+        low, high = sorted((marks.typical, usual))
+        return high / low if low > 0 else 0.0
+
+    said = f"its like {usual:.3g}"
+    return _Unlike(factor, 16.0, 4.0, lambda m: f"has rows up to {m.typical:.3g}, {said}")
 
 
-_Test = tuple[Callable[[TensorMarks], bool], Callable[[TensorMarks], str]]
-_UNLIKE: tuple[_Test, ...] = (
-    (
-        lambda m: m.zeros >= _MANY_ZEROS and not m.zero_spans,
-        lambda m: f"has {m.zeros:.0%} zeros",
+_UNLIKE = (
+    _Unlike(
+        lambda m: 0.0 if m.zero_spans else m.zeros, 0.05, 0.01, lambda m: f"has {m.zeros:.0%} zeros"
     ),
-    (_is_clipped, _clipped_said),
-    (_is_coarse, _numbers_said),
-    (
-        lambda m: m.flatness > _FLAT,
-        lambda m: f"has magnitudes all alike ({m.flatness:.2f} of the largest)",
+    _Unlike(_coarseness, 16.0, 6.0, _numbers_said),
+    _Unlike(
+        lambda m: m.flatness,
+        _UNIFORM[1],
+        _UNIFORM[0],
+        lambda m: f"has magnitudes all alike, {m.flatness:.2f} of the largest",
     ),
 )
