@@ -224,11 +224,7 @@ def _beside(like: _Like) -> Iterator[str]:
         return
     usual = statistics.median(row.marks.typical for row in like.rows)
     for unlike in (*_UNLIKE, _scale(usual)):
-        limit, mild = unlike.limit, unlike.mild
-        for row in like.standing_out(
-            lambda row, of=unlike.of, limit=limit: not row.marks.is_zero and of(row.marks) > limit,
-            lambda row, of=unlike.of, mild=mild: of(row.marks) > mild,
-        ):
+        for row in like.standing_out(unlike.is_strong, unlike.is_mild):
             yield f"{row.label} {unlike.said(row.marks)}"
 
 
@@ -240,6 +236,12 @@ class _Unlike:
     limit: float
     mild: float
     said: Callable[[TensorMarks], str]
+
+    def is_strong(self, row: MarksRow) -> bool:
+        return not row.marks.is_zero and self.of(row.marks) > self.limit
+
+    def is_mild(self, row: MarksRow) -> bool:
+        return self.of(row.marks) > self.mild
 
 
 def _is_clipped(marks: TensorMarks) -> bool:
