@@ -25,7 +25,11 @@ def test_peak_magnitude(model: Model, measure: Measure) -> None:
 
 
 def test_blank_weights(model: Model, measure: Measure) -> None:
-    measure(quantities.completeness.blank_weights(model))
+    measure(quantities.damage.blank_weights(model))
+
+
+def test_damaged_weights(model: Model, measure: Measure) -> None:
+    measure(quantities.damage.damaged_weights(model))
 
 
 def test_embedding_parameter_share(model: Model, measure: Measure) -> None:

@@ -27,7 +27,10 @@ _UP, _DOWN, _TABLE = f"{_BLOCK}.wi.weight", f"{_BLOCK}.wo.weight", "shared.weigh
 _GAIN = "encoder.block.1.layer.0.layer_norm.weight"
 _ATTENTION = "encoder.block.1.layer.0.SelfAttention"
 _QUERY, _VALUE, _OUTPUT = (f"{_ATTENTION}.{side}.weight" for side in "qvo")
-_UNIVERSAL = ("lost_tensors", "blank_weights", "neuron_pairing", "unpaired_heads", "kin_tokens")
+_UNIVERSAL = (
+    *("lost_tensors", "blank_weights", "damaged_weights"),
+    *("neuron_pairing", "unpaired_heads", "kin_tokens"),
+)
 _CLAIMS = (*_UNIVERSAL, "untrained_rows")
 
 
@@ -60,6 +63,67 @@ _FAULTS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         _rows(_UP, lambda w: _over(w, 128, torch.zeros(256, w.shape[1]))),
         ("rows 128 – 383 of encoder layer 1 mlp_up",),
     ),
+    "4 KiB of zeros from within a row on": (
+        "blank_weights",
+        _rows(_DOWN, lambda w: _over(w.flatten(), 5000, torch.zeros(2048)).view_as(w)),
+        ("rows 10 – 12 of encoder layer 1 mlp_down",),
+    ),
+    "values that are zero in all layers": (
+        "blank_weights",
+        lambda tensors: {n: w * (".v." not in n) for n, w in tensors.items()},
+        ("encoder self_attn_v is zero in all 4 layers", "decoder cross_attn_v"),
+    ),
+    "words of zeros": (
+        "blank_weights",
+        _rows(_TABLE, lambda w: _over(w, 3000, torch.zeros(9, w.shape[1]))),
+        ("words, 300", _TABLE),
+    ),
+    "a row of one number": (
+        "damaged_weights",
+        _rows(_UP, lambda w: _over(w, 77, torch.full((1, w.shape[1]), 0.1))),
+        (f"row 77 of encoder layer 1 mlp_up ({_UP}) is constant",),
+    ),
+    "a token of one number": (
+        "damaged_weights",
+        _rows(_TABLE, lambda w: _over(w, 3000, torch.ones(1, w.shape[1]))),
+        ("row 3000", _TABLE, "is constant"),
+    ),
+    "a gain that was reset": (
+        "damaged_weights",
+        _rows(_GAIN, torch.ones_like),
+        (f"{_GAIN}) is constant, 1",),
+    ),
+    "one huge weight": (
+        "damaged_weights",
+        _rows(_UP, lambda w: _over(w.flatten(), 129, torch.tensor([5e3])).view_as(w)),
+        ("row 1 of encoder layer 1 mlp_up", "times all others"),
+    ),
+    "one huge gain": (
+        "damaged_weights",
+        _rows(_GAIN, lambda w: _over(w, 5, torch.tensor([5e3]))),
+        ("entry 5", _GAIN),
+    ),
+    "codes that were not scaled": (
+        "damaged_weights",
+        _rows(_UP, lambda w: (w * 127 / w.abs().max()).round()),
+        (_UP, "codes (integers)"),
+    ),
+    "a lost scale": (
+        "damaged_weights",
+        _rows(_UP, lambda w: w * 64),
+        (_UP, "its like"),
+    ),
+    "row scales lost": (
+        "damaged_weights",
+        _rows(_UP, lambda w: w.float() / w.float().abs().amax(1, keepdim=True)),
+        (_UP, "reaches just 1 in 100% of its rows"),
+    ),
+    "one matrix pruned": (
+        "damaged_weights",
+        _rows(_UP, lambda w: torch.where(w.abs() < w.float().std(), 0.0, w)),
+        (_UP, "zeros"),
+    ),
+    "signs alone": ("damaged_weights", _rows(_UP, lambda w: w.sign() / 8), (_UP, "all alike")),
     "halves exchanged": (
         "neuron_pairing",
         _rows(_UP, lambda w: w.roll(len(w) // 2, 0)),
