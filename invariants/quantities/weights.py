@@ -80,7 +80,11 @@ def weight_sparsity(model: Model) -> Finding:
             *_apart(matrices.apart),
             Named("matrices", exact(len(rows)), f"of {_entries(rows)} entries"),
         ),
-        parts={line: _pooled(members, SPARSE) for line, members in lines.items()},
+        parts={
+            line: _pooled(members, SPARSE)
+            for line, members in lines.items()
+            if _entries(members) >= _TELLING
+        },
         figures=() if model.is_twin else exhibits.magnitudes(matrices.all),
         tables=() if model.is_twin else (*exhibits.tables(model, matrices.all), *_by_expert(every)),
     )
