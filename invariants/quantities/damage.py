@@ -17,6 +17,7 @@ from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.geometry.tensor_marks import Runs, TensorMarks
 from geometric_invariants.invariants.finding import Finding
 from geometric_invariants.invariants.quantities.completeness import listed
+from geometric_invariants.invariants.quantities.depth import jump
 
 _FEWEST, _RARE = 4, 4  # like tensors, and of how many of them one may stand out
 _FEWEST_WORDS = 3  # rows of zeros among a table's words
@@ -222,10 +223,21 @@ def _beside(like: _Like) -> Iterator[str]:
         return
     if not all(_is_matrix(row) for row in like.rows):
         return
+    yield from _off_course(like)
     usual = statistics.median(row.marks.typical for row in like.rows)
     for unlike in (*_UNLIKE, _scale(usual)):
         for row in like.standing_out(unlike.is_strong, unlike.is_mild):
             yield f"{row.label} {unlike.said(row.marks)}"
+
+
+def _off_course(like: _Like) -> Iterator[str]:
+    """The matrix whose scale is off the course that the layers' scales take."""
+    by_layer = {row.weights[0].layer: row for row in like.rows if row.weight is not None}
+    scales = {layer: row.marks.typical for layer, row in by_layer.items() if layer is not None}
+    odd = jump(scales) if len(scales) == len(like.rows) else None
+    if odd is not None:
+        row = by_layer[odd]
+        yield f"{row.label} has rows up to {row.marks.typical:.3g}, off the course of its like"
 
 
 @dataclass(frozen=True, slots=True)
