@@ -23,7 +23,7 @@ from geometric_invariants.invariants.quantities.neuron_exhibits import by_layer,
 from geometric_invariants.invariants.quantities.stacks import by_stack
 from geometric_invariants.reports.exhibits import Table
 
-_TELLING = 10_000  # entries of a role, of which one rounded entry is a small share
+_TELLING = 600  # entries of a role, of which one rounded entry is a small share
 SPARSE = 0.1
 
 
