@@ -64,7 +64,7 @@ def kin_tokens(model: Model) -> Finding:
         _place(name, tables[name], run)
         for name, of_table in found.items()
         for run in of_table
-        if run.found.excess < _LOST
+        if run.found.excess < _LOST and not model.is_twin
     ]
     return Finding(
         estimate=exact(min(run.found.excess for run in runs), "exact null"),
