@@ -11,6 +11,7 @@ from torch import Tensor
 from geometric_invariants.fixtures.model import Model
 from geometric_invariants.fixtures.weight_reading import read_weight, require_finite
 from geometric_invariants.geometry import untrained_rows as rows_that
+from geometric_invariants.geometry.embedding import row_norms
 from geometric_invariants.geometry.estimate import exact
 from geometric_invariants.geometry.pairing import Pairing, vector_pairing
 from geometric_invariants.invariants.drawn import table
@@ -18,7 +19,7 @@ from geometric_invariants.invariants.finding import Finding, Named, NotApplicabl
 from geometric_invariants.invariants.quantities.head import untied_head
 from geometric_invariants.invariants.quantities.pairing import is_trained
 from geometric_invariants.invariants.quantities.stacks import by_stack
-from geometric_invariants.invariants.quantities.table import TokenTable, moments, token_table
+from geometric_invariants.invariants.quantities.table import TokenTable, token_table
 from geometric_invariants.reports.exhibits import Table
 
 _PARTS = 16
@@ -59,11 +60,11 @@ def untrained_rows(model: Model) -> Finding:
     Raises NotApplicableError where the norms' CV is under 0.01: they lie on a sphere by design.
     """
     tokens = token_table(model)
-    norms = moments(model).norms
-    if not norms.std() > _SPHERE * norms.mean():
-        raise NotApplicableError("all rows have one norm (CV under 0.01), which tells nothing")
     rows, kept = tokens.rows, tokens.kept
     used = torch.ones(len(rows), dtype=torch.bool) if kept is None else kept.cpu()
+    norms = row_norms(rows).cpu()[used]
+    if not norms.std() > _SPHERE * norms.mean():
+        raise NotApplicableError("all rows have one norm (CV under 0.01), which tells nothing")
     kinds = {"repeat another row": rows_that.repeats(rows)}
     weight = model.layout.token_embedding
     std = None if weight is None else model.layout.initial_std(weight)
