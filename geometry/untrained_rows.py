@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from geometric_invariants.geometry.embedding import row_blocks
+from geometric_invariants.geometry.embedding import column_means, row_blocks
 
 _WITHIN = 4.0  # standard deviations
 _ALIKE = 0.5  # mean resultant length of directions from which on they are one
@@ -21,8 +21,7 @@ def fits_initialisation(table: Tensor, std: float) -> Tensor:
     The norm is std √d within 4 standard deviations of it; the cosine with the table's mean, which
     trained rows share, is that of a random direction, 0 ± 4/√d. Source: SPEC K6.
     """
-    mean = torch.stack([block.sum(0) for block in row_blocks(table)]).sum(0)
-    norms, cosines = _polar(table, mean)
+    norms, cosines = _polar(table, column_means(table))
     width = table.shape[1]
     near = (norms / std - math.sqrt(width)).abs() <= _WITHIN * math.sqrt(0.5)
     return near & (cosines.abs() <= _WITHIN / math.sqrt(width))

@@ -53,15 +53,20 @@ def kin_tokens(model: Model) -> Finding:
     if head is not None:
         tables[head[0].tensor] = head[1]
     spellings = kin_spellings(words.tokens)
+    means = {name: column_means(rows) for name, rows in tables.items()}
     found = {
-        name: [run for kind, pairs in spellings.items() for run in _runs(rows, kind, pairs)]
+        name: [
+            run
+            for kind, pairs in spellings.items()
+            for run in _runs(rows, means[name], kind, pairs)
+        ]
         for name, rows in tables.items()
     }
     runs = [run for of_table in found.values() for run in of_table]
     if not runs:
         raise NotApplicableError(f"no {_FEWEST} tokens of the vocabulary have kin spellings")
     lost = [
-        _place(name, tables[name], run)
+        _place(name, tables[name], means[name], run)
         for name, of_table in found.items()
         for run in of_table
         if run.found.excess < _LOST and not model.is_twin
@@ -85,11 +90,10 @@ def kin_tokens(model: Model) -> Finding:
     )
 
 
-def _runs(rows: Tensor, kind: str, pairs: list[tuple[int, int]]) -> Iterator[_Run]:
+def _runs(rows: Tensor, mean: Tensor, kind: str, pairs: list[tuple[int, int]]) -> Iterator[_Run]:
     inside = sorted((pair for pair in pairs if max(pair) < len(rows)), key=_ids)
     if len(inside) < _FEWEST:
         return
-    mean = column_means(rows)
     count = min(_MOST_RUNS, len(inside) // _FEWEST)
     for run in torch.tensor(inside).tensor_split(count):
         yield _Run(kind, run, _pairing(rows, mean, run))
@@ -104,10 +108,10 @@ def _pairing(rows: Tensor, mean: Tensor, pairs: Tensor) -> Pairing:
     return vector_pairing(first, second).signed
 
 
-def _place(name: str, rows: Tensor, run: _Run) -> str:
+def _place(name: str, rows: Tensor, mean: Tensor, run: _Run) -> str:
     """Which rows do not belong to their tokens, and by how many rows they were moved."""
     line = f"rows {run.ids} of {name} do not belong to their tokens ({run.kind})"
-    mean, later = column_means(rows), run.pairs == run.pairs.max(1, keepdim=True).values
+    later = run.pairs == run.pairs.max(1, keepdim=True).values
     for shift in _SHIFTS:
         # Of a table that is moved from some row on, perhaps the later of two alone.
         for moved in (run.pairs + shift, run.pairs + shift * later):
